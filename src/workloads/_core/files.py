@@ -1,0 +1,277 @@
+"""Files that survive crashes, in folders that can be trusted.
+
+A file is written whole under a temporary name, ``.<file name>.tmp-<random>``, and then given its own: who reads sees
+the old content or the new, whatever happens in between. Files get mode 0600 and folders 0700, whatever the umask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from workloads.errors import InsecureStateError, InvalidNameError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+__all__ = (
+    "check_folder",
+    "create_exclusive",
+    "entry",
+    "is_temporary",
+    "read_bytes",
+    "remove",
+    "secure_folder",
+    "write_atomic",
+)
+
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_TEMPORARY = ".tmp-"
+_RANDOM_BYTES = 8
+# What a file system allows, less what a temporary name adds.
+_LONGEST_NAME = 255 - len(f".{_TEMPORARY}") - 2 * _RANDOM_BYTES
+
+
+def is_temporary(file_name: str) -> bool:
+    """Whether a file of that name is what an interrupted write left behind, by this library or by ToolHive.
+
+    Args:
+        file_name: The last part of a path.
+    """
+    return file_name.startswith(".") and _TEMPORARY in file_name
+
+
+def entry(folder: Path, file_name: str, *, kind: str = "workload") -> Path:
+    """The path of a file in a folder; never of anything outside of it.
+
+    Args:
+        folder: The folder.
+        file_name: The name of the file.
+        kind: What it is named after, for the error.
+
+    Raises:
+        InvalidNameError: It cannot be the name of a file there.
+    """
+    if file_name in ("", ".", "..") or "/" in file_name or "\0" in file_name:
+        raise InvalidNameError(file_name, "must be the name of a file, without '/'", kind=kind)
+    if is_temporary(file_name):
+        raise InvalidNameError(file_name, f"must not begin with '.' and contain {_TEMPORARY!r}", kind=kind)
+    try:
+        length = len(os.fsencode(file_name))
+    except UnicodeEncodeError as error:
+        raise InvalidNameError(
+            file_name, "must be the name of a file, which half a character cannot be", kind=kind
+        ) from error
+    if length > _LONGEST_NAME:
+        raise InvalidNameError(file_name, f"must not exceed {_LONGEST_NAME} bytes as the name of a file", kind=kind)
+    return folder / file_name
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that it always holds the old content or the new, and is on the disk when this returns.
+
+    Args:
+        path: The file, in a folder that exists. A symbolic link of that name is replaced, not followed.
+        data: The new content.
+
+    Raises:
+        StateError: It cannot be written; the old file is as it was.
+    """
+    with _as_state_errors(path), _temporary(path, data, durable=True) as temporary:
+        os.replace(temporary, path)  # noqa: PTH105  # the other calls of this module take no Path either
+        _sync_folder(path.parent)
+
+
+def create_exclusive(path: Path, data: bytes, *, durable: bool = True) -> bool:
+    """Write a new file, or do nothing when there is one of that name; of several callers at once one succeeds.
+
+    Args:
+        path: The file, in a folder that exists.
+        data: Its content.
+        durable: Whether it must be on the disk when this returns.
+
+    Returns:
+        Whether the file was created.
+
+    Raises:
+        StateError: It cannot be written.
+    """
+    with _as_state_errors(path), _temporary(path, data, durable=durable) as temporary:
+        try:
+            os.link(temporary, path)  # fails when the name is taken, which a rename would not
+        except FileExistsError:
+            return False
+        if durable:
+            _sync_folder(path.parent)
+    return True
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """The content of a file, or None when it does not exist.
+
+    Args:
+        path: A regular file. A symbolic link is not followed: what it points to is not the owner's record.
+
+    Raises:
+        StateError: It cannot be read, or is not a regular file.
+    """
+    with _as_state_errors(path):
+        try:
+            # Non-blocking, or a named pipe put in its place would block for ever.
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise StateError(path, "is a symbolic link, which is not followed; replace it by the file") from error
+            raise
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise StateError(path, "is not a regular file; move it away")
+            with io.FileIO(fd, closefd=False) as file:  # which would not close a descriptor that it refuses
+                return file.read()
+        finally:
+            os.close(fd)
+
+
+def remove(path: Path) -> bool:
+    """Remove a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        StateError: It cannot be removed.
+    """
+    with _as_state_errors(path):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        _sync_folder(path.parent)
+    return True
+
+
+def secure_folder(path: Path, *, root: Path | None = None) -> None:
+    """Make sure that a folder exists and that only its owner, this user, can change what is in it.
+
+    Folders that are missing are created with mode 0700, parents too.
+
+    Args:
+        path: The folder.
+        root: A parent of it (or itself): this one and all below it must be safe as well. None means ``path`` alone;
+            what is above is not looked at.
+
+    Raises:
+        InsecureStateError: A folder belongs to another user or can be written by others.
+        StateError: It cannot be created.
+    """
+    with _as_state_errors(path):
+        _make_folder(path)
+    check_folder(path, root=root)
+
+
+def check_folder(path: Path, *, root: Path | None = None) -> bool:
+    """Check that only its owner, this user, can change what is in a folder. Changes nothing.
+
+    Args:
+        path: The folder.
+        root: As in :func:`secure_folder`.
+
+    Returns:
+        Whether it exists.
+
+    Raises:
+        InsecureStateError: A folder belongs to another user or can be written by others.
+        StateError: It is not a folder, or cannot be looked at.
+    """
+    with _as_state_errors(path):
+        for folder in _from_root(path, root):
+            try:
+                status = folder.stat()
+            except FileNotFoundError:
+                return False
+            if not stat.S_ISDIR(status.st_mode):
+                raise StateError(folder, "is not a folder; move it away")
+            if status.st_uid != os.geteuid():
+                raise InsecureStateError(
+                    folder, f"belongs to user {status.st_uid}, not to user {os.geteuid()} who runs this; use another"
+                )
+            if status.st_mode & _WRITABLE_BY_OTHERS:
+                mode = stat.S_IMODE(status.st_mode)
+                raise InsecureStateError(
+                    folder, f"can be written by others (mode {mode:04o}); look at what is in it, then chmod go-w"
+                )
+    return True
+
+
+def _from_root(path: Path, root: Path | None) -> list[Path]:
+    """The folders from ``root`` down to ``path``."""
+    if root is None:
+        return [path]
+    parts = path.relative_to(root).parts
+    return [root.joinpath(*parts[:count]) for count in range(len(parts) + 1)]
+
+
+def _make_folder(path: Path) -> None:
+    if path.is_dir():
+        return
+    if path.parent != path:
+        _make_folder(path.parent)
+    try:
+        path.mkdir(_FOLDER_MODE)
+    except FileExistsError:
+        return  # by another process at the same moment, or a file: the check that follows tells
+    if stat.S_IMODE(path.stat().st_mode) != _FOLDER_MODE:
+        path.chmod(_FOLDER_MODE)  # the umask took rights from the owner, or the parent passed on its set-group-id bit
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, data: bytes, *, durable: bool) -> Generator[Path, None, None]:
+    """A file beside ``path`` that holds ``data``; gone afterwards unless it was renamed."""
+    temporary = path.with_name(f".{path.name}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
+    try:
+        with io.FileIO(fd, "w") as file:
+            os.fchmod(fd, _FILE_MODE)  # the umask may have taken rights from the owner
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+            if durable:
+                os.fsync(fd)
+        yield temporary
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _sync_folder(path: Path) -> None:
+    """Make renames and removals in a folder last."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot, and need not
+            raise
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _as_state_errors(path: Path) -> Generator[None, None, None]:
+    try:
+        yield
+    except StateError:
+        raise
+    except OSError as error:
+        raise StateError(path, error.strerror or str(error)) from error

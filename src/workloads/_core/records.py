@@ -1,0 +1,173 @@
+"""Folders of JSON documents, one file for each name."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from workloads._core.files import (
+    check_folder,
+    create_exclusive,
+    entry,
+    is_temporary,
+    read_bytes,
+    remove,
+    secure_folder,
+    write_atomic,
+)
+from workloads._core.locks import FileLock
+from workloads.errors import CorruptStateError, InvalidNameError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ("RecordFolder", "dump_object", "parse_object")
+
+_SUFFIX = ".json"
+
+
+@attrs.frozen
+class RecordFolder:
+    """A folder with one file for each name, ``<name>.json``. Reads never write; a missing folder is an empty one.
+
+    Every operation raises ``InvalidNameError`` for a name that ``check`` refuses, ``InsecureStateError`` when others
+    could have changed what is in the folder, and ``StateError`` when the system refuses the operation.
+
+    Attributes:
+        folder: The folder.
+        root: The topmost folder of the application; it and what is below it must be safe.
+        check: Raises ``InvalidNameError`` for what cannot be a name.
+        kind: What the names are names of, for errors.
+    """
+
+    folder: Path
+    root: Path
+    check: Callable[[str], object]
+    kind: str = "workload"
+
+    def path(self, name: str, suffix: str = _SUFFIX) -> Path:
+        """The file of a name, which need not exist.
+
+        Args:
+            name: The name.
+            suffix: The end of the file name.
+        """
+        self.check(name)
+        return entry(self.folder, name + suffix, kind=self.kind)
+
+    def names(self) -> list[str]:
+        """The names that have a file, sorted. Other files are passed over."""
+        if not check_folder(self.folder, root=self.root):
+            return []
+        try:
+            files = [file.name for file in self.folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StateError(self.folder, f"cannot be listed: {error.strerror}") from error
+        found = (file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX) and not is_temporary(file))
+        return sorted(name for name in found if self._is_name(name))
+
+    def exists(self, name: str) -> bool:
+        """Whether a name has a file, damaged or not."""
+        path = self.path(name)
+        return check_folder(self.folder, root=self.root) and os.path.lexists(path)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of the file of a name; None when there is none."""
+        path = self.path(name)
+        return read_bytes(path) if check_folder(self.folder, root=self.root) else None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write the file of a name, whole and lasting, whether there is one or not."""
+        path = self.path(name)
+        self.secure()
+        write_atomic(path, data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write the file of a name unless there is one; returns whether it was written."""
+        path = self.path(name)
+        self.secure()
+        return create_exclusive(path, data)
+
+    def remove(self, name: str) -> bool:
+        """Remove the file of a name; returns whether there was one."""
+        path = self.path(name)
+        return check_folder(self.folder, root=self.root) and remove(path)
+
+    def set_aside(self, name: str) -> Path:
+        """Rename the file of a name to ``<name>.json.corrupted``, in the place of an earlier one; returns that path."""
+        kept = self.path(name, f"{_SUFFIX}.corrupted")
+        try:
+            return self.path(name).rename(kept)
+        except OSError as error:
+            raise StateError(kept, f"cannot be written: {error.strerror}") from error
+
+    def secure(self) -> None:
+        """Create the folder when it is missing."""
+        secure_folder(self.folder, root=self.root)
+
+    def lock(self, name: str, suffix: str = ".lock") -> FileLock:
+        """The lock of a name, not yet taken. Creates the folder when it is missing.
+
+        Args:
+            name: The name.
+            suffix: The end of the name of the locked file.
+        """
+        path = self.path(name, suffix)
+        self.secure()
+        return FileLock(path)
+
+    def _is_name(self, name: str) -> bool:
+        try:
+            self.path(name)
+        except InvalidNameError:
+            return False
+        return True
+
+
+def parse_object(path: Path, data: bytes) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Args:
+        path: The file, for the error.
+        data: Its content.
+
+    Raises:
+        CorruptStateError: It holds no JSON object.
+    """
+    import json
+
+    try:
+        document = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise CorruptStateError(path, f"is not JSON ({error}); repair or remove it") from error
+    if not isinstance(document, dict):
+        raise CorruptStateError(path, "does not hold a JSON object; repair or remove it")
+    return cast("dict[str, Any]", document)
+
+
+def dump_object(document: Mapping[str, Any]) -> bytes:
+    """A JSON object as it is written to a file.
+
+    Args:
+        document: The object.
+    """
+    import json
+
+    return json.dumps(dict(document), indent=2, allow_nan=False).encode() + b"\n"
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if math.isinf(value):
+        raise ValueError(f"{literal} is too large a number")
+    return value
