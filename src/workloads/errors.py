@@ -31,7 +31,8 @@ what to do next. Errors can be pickled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -380,13 +381,7 @@ class BatchError(ExceptionGroup[WorkloadsError], WorkloadsError):
         results: The outcome by name: None where it succeeded.
     """
 
-    results: Mapping[str, WorkloadsError | None]
-
-    def __new__(cls, message: str, errors: Sequence[WorkloadsError]) -> Self:
-        """The error with this message for these errors; :meth:`of` composes the message."""
-        self = super().__new__(cls, message, errors)
-        self.results = {}
-        return self
+    results: Mapping[str, WorkloadsError | None] = MappingProxyType({})
 
     def derive(self, excs: Sequence[WorkloadsError], /) -> BatchError:  # type: ignore[override]  # narrower on purpose
         """The error for some of these errors, as ``split`` and ``except*`` need it."""

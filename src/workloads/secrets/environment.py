@@ -1,0 +1,66 @@
+"""Secrets in environment variables."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ("EnvironmentProvider", "scrub")
+
+# The first that is set wins.
+_PREFIXES = ("WORKLOADS_SECRET_", "TOOLHIVE_SECRET_")
+_SECRET_NAMES = frozenset({
+    "OP_SERVICE_ACCOUNT_TOKEN", "TOOLHIVE_SECRETS_PASSWORD", "WORKLOADS_SECRETS_PASSWORD",
+})  # fmt: skip
+_SECRET_SUFFIXES = ("_SESSION_REDIS_PASSWORD", "_REMOTE_AUTH_BEARER_TOKEN")
+
+
+class EnvironmentProvider:
+    """Finds the secret ``<name>`` in ``WORKLOADS_SECRET_<name>``, or else in ``TOOLHIVE_SECRET_<name>``.
+
+    The name is used as it is, in its case. An empty variable counts as none.
+
+    Attributes:
+        hint: How to provide a secret that was not found.
+    """
+
+    hint = f"set it in the environment as {_PREFIXES[0]}<name> or {_PREFIXES[1]}<name>"
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        """Look secrets up in an environment.
+
+        Args:
+            environ: The environment; None (the default) is that of this process, as it is at each look-up.
+        """
+        self._environ = os.environ if environ is None else environ
+
+    def get(self, name: str) -> str | None:
+        """The value of a secret; None when there is none.
+
+        Args:
+            name: The secret.
+        """
+        for prefix in _PREFIXES:
+            try:
+                value = self._environ.get(prefix + name)
+            except UnicodeEncodeError:
+                return None  # half a character: no variable can have such a name
+            if value:
+                return value
+        return None
+
+
+def scrub(environ: Mapping[str, str]) -> dict[str, str]:
+    """A copy of an environment without any variable of this library or ToolHive that holds a secret.
+
+    Args:
+        environ: The environment; it is not changed.
+    """
+    return {name: value for name, value in environ.items() if not _is_secret(name)}
+
+
+def _is_secret(name: str) -> bool:
+    return name in _SECRET_NAMES or name.startswith(_PREFIXES) or name.endswith(_SECRET_SUFFIXES)

@@ -1,0 +1,96 @@
+"""Run configs on disk, from which workloads can be started again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workloads._core.records import RecordFolder
+from workloads.config.names import check_workload_name
+from workloads.errors import CorruptStateError, Problem, RunConfigError
+
+if TYPE_CHECKING:
+    from workloads._core.paths import Paths
+    from workloads.config import RunConfig
+
+__all__ = ("RunConfigStore",)
+
+
+class RunConfigStore:
+    """One file for each run config, ``<base name>.json``, as ToolHive keeps them. Reads never write.
+
+    Every operation raises ``InvalidNameError`` for what cannot be a name, ``InsecureStateError`` when others could
+    have changed the folder, and ``StateError`` when the system refuses it.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        """Use the run configs of an application directory; nothing is read or created yet."""
+        self._records = RecordFolder(paths.runconfigs, paths.state, check_workload_name)
+
+    def save(self, config: RunConfig) -> None:
+        """Write a run config, in the place of the one that has its base name.
+
+        Args:
+            config: What to write. It is on the disk, whole, when this returns.
+
+        Raises:
+            RunConfigError: It holds text that no file can.
+        """
+        self._records.write(config.effective_base_name, _dump(config))
+
+    def create(self, config: RunConfig) -> bool:
+        """Write a run config unless its base name is taken; of several callers at once one succeeds.
+
+        Args:
+            config: What to write.
+
+        Returns:
+            Whether it was written.
+
+        Raises:
+            RunConfigError: It holds text that no file can.
+        """
+        return self._records.create(config.effective_base_name, _dump(config))
+
+    def load(self, base_name: str) -> RunConfig | None:
+        """The run config of a base name; None when there is none.
+
+        Args:
+            base_name: The base name.
+
+        Raises:
+            CorruptStateError: The file is damaged. It is left as it is.
+        """
+        data = self._records.read(base_name)
+        if data is None:
+            return None
+        from workloads.config import RunConfig
+
+        path = self._records.path(base_name)
+        try:
+            return RunConfig.from_json(data, source=str(path))
+        except RunConfigError as error:
+            listed = "; ".join(str(problem) for problem in error.problems)
+            raise CorruptStateError(path, f"is not a run config: {listed}; repair or remove it") from error
+
+    def delete(self, base_name: str) -> bool:
+        """Remove the run config of a base name.
+
+        Args:
+            base_name: The base name.
+
+        Returns:
+            Whether there was one.
+        """
+        return self._records.remove(base_name)
+
+    def names(self) -> list[str]:
+        """The base names that have a run config, damaged or not, sorted."""
+        return self._records.names()
+
+
+def _dump(config: RunConfig) -> bytes:
+    try:
+        return config.to_json().encode()
+    except UnicodeEncodeError as error:
+        # It could not be read again.
+        raise RunConfigError([Problem("", "holds half of a surrogate pair, which is not Unicode text")]) from error

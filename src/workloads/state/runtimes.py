@@ -1,0 +1,224 @@
+"""Which runtime, processes and port belong to a workload: what ToolHive's files have no place for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
+from workloads._core.fields import text, whole_number
+from workloads._core.process import ProcessIdentity, current
+from workloads._core.records import RecordFolder, dump_object, parse_object
+from workloads.config.names import check_workload_name
+from workloads.errors import CorruptStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from workloads._core.locks import FileLock
+    from workloads._core.paths import Paths
+
+__all__ = ("RuntimeRecord", "RuntimeRecordStore")
+
+_KEYS = frozenset({
+    "name", "runtime", "library_version", "host", "port", "proxy_url", "launcher", "runner", "replicas",
+    "ready_replicas",
+})  # fmt: skip
+
+
+def _identities(values: Iterable[ProcessIdentity]) -> tuple[ProcessIdentity, ...]:
+    return tuple(values)
+
+
+@attrs.frozen(kw_only=True)
+class RuntimeRecord:
+    """How a workload runs, as its owner last wrote it.
+
+    Attributes:
+        name: The workload.
+        runtime: What executes it: ``process``, ``docker``, ``podman``.
+        library_version: The version of this library that wrote the record.
+        host: The address its proxy listens on; empty while it does not.
+        port: The port of its proxy; 0 while it has none.
+        proxy_url: What a client connects to; empty when that follows from host and port.
+        launcher: The process that is starting it; None when none is.
+        runner: Its proxy runner, which owns it; None when there is none.
+        replicas: The leaders of the process groups of its servers.
+        ready_replicas: How many of its servers answer.
+        extra: Keys of the file that are none of these.
+    """
+
+    name: str
+    runtime: str
+    library_version: str = ""
+    host: str = ""
+    port: int = 0
+    proxy_url: str = ""
+    launcher: ProcessIdentity | None = None
+    runner: ProcessIdentity | None = None
+    replicas: tuple[ProcessIdentity, ...] = attrs.field(default=(), converter=_identities)
+    ready_replicas: int = 0
+    extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=ReadOnlyDict, hash=False)
+
+    def released(self) -> RuntimeRecord:
+        """The record of the workload when nothing of it runs and nobody starts it; its port stays."""
+        return attrs.evolve(self, launcher=None, runner=None, replicas=(), ready_replicas=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as a JSON object."""
+        return {
+            **self.extra,
+            "name": self.name,
+            "runtime": self.runtime,
+            "library_version": self.library_version,
+            "host": self.host,
+            "port": self.port,
+            "proxy_url": self.proxy_url,
+            "launcher": None if self.launcher is None else self.launcher.to_dict(),
+            "runner": None if self.runner is None else self.runner.to_dict(),
+            "replicas": [replica.to_dict() for replica in self.replicas],
+            "ready_replicas": self.ready_replicas,
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> RuntimeRecord:
+        """The record in a JSON object.
+
+        Args:
+            document: The object.
+
+        Raises:
+            ValueError: ``name`` or ``runtime`` is missing, or a value cannot be right.
+        """
+        replicas = document.get("replicas")
+        if replicas is None:
+            replicas = []
+        if not isinstance(replicas, list):
+            raise ValueError(f"replicas: expected a list, got a {type(replicas).__name__}")  # noqa: TRY004  # see text()
+        return cls(
+            name=text(document, "name"),
+            runtime=text(document, "runtime"),
+            library_version=text(document, "library_version", ""),
+            host=text(document, "host", ""),
+            port=whole_number(document, "port", 0),
+            proxy_url=text(document, "proxy_url", ""),
+            launcher=_identity(document.get("launcher"), "launcher"),
+            runner=_identity(document.get("runner"), "runner"),
+            replicas=tuple(
+                identity
+                for index, replica in enumerate(cast("list[object]", replicas))
+                if (identity := _identity(replica, f"replicas[{index}]")) is not None
+            ),
+            ready_replicas=whole_number(document, "ready_replicas", 0),
+            extra={key: value for key, value in document.items() if key not in _KEYS},
+        )
+
+
+class RuntimeRecordStore:
+    """One file for each workload, ``<workload>.json``, and the locks beside it. Reads never write.
+
+    Every operation raises ``InvalidNameError`` for what cannot be a name, ``InsecureStateError`` when others could
+    have changed the folder, and ``StateError`` when the system refuses it.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        """Use the runtime records of an application directory; nothing is read or created yet."""
+        self._records = RecordFolder(paths.runtimes, paths.state, check_workload_name)
+
+    def read(self, name: str) -> RuntimeRecord | None:
+        """The runtime record of a workload; None when there is none.
+
+        Args:
+            name: The workload.
+
+        Raises:
+            CorruptStateError: The file is damaged, or that of another workload. It is left as it is.
+        """
+        data = self._records.read(name)
+        if data is None:
+            return None
+        path = self._records.path(name)
+        try:
+            record = RuntimeRecord.from_dict(parse_object(path, data))
+        except CorruptStateError:
+            raise
+        except ValueError as error:
+            raise CorruptStateError(path, f"is not a runtime record: {error}; repair or remove it") from error
+        if record.name != name:
+            # Its processes are not those of this workload, and must not be ended with it.
+            raise CorruptStateError(path, f"is the runtime record of {record.name!r}; remove it")
+        return record
+
+    def write(self, record: RuntimeRecord) -> None:
+        """Write the runtime record of a workload. Only who holds one of its locks does.
+
+        Args:
+            record: The record.
+        """
+        self._records.write(record.name, dump_object(record.to_dict()))
+
+    def launch(self, name: str, runtime: str) -> RuntimeRecord:
+        """Write down that this process is starting a workload of which nothing runs.
+
+        Args:
+            name: The workload.
+            runtime: What shall execute it.
+
+        Returns:
+            What was written: the record that was there, with the processes of old gone.
+
+        Raises:
+            CorruptStateError: The record that was there is damaged.
+        """
+        from importlib.metadata import version
+
+        previous = self.read(name) or RuntimeRecord(name=name, runtime=runtime)
+        record = attrs.evolve(
+            previous.released(), runtime=runtime, library_version=version("workloads"), launcher=current()
+        )
+        self.write(record)
+        return record
+
+    def delete(self, name: str) -> bool:
+        """Remove the runtime record of a workload; its locks stay.
+
+        Args:
+            name: The workload.
+
+        Returns:
+            Whether there was one.
+        """
+        return self._records.remove(name)
+
+    def names(self) -> list[str]:
+        """The workloads that have a runtime record, damaged or not, sorted."""
+        return self._records.names()
+
+    def owner_lock(self, name: str) -> FileLock:
+        """The lock that a workload's proxy runner holds for its life, so that there is only one.
+
+        Args:
+            name: The workload.
+        """
+        return self._records.lock(name)
+
+    def operation_lock(self, name: str) -> FileLock:
+        """The lock that whoever starts, stops or changes a workload holds meanwhile.
+
+        Args:
+            name: The workload.
+        """
+        # No name holds a '+', so this is not the owner lock of a workload called "<name>.op" or the like.
+        return self._records.lock(name, "+op.lock")
+
+
+def _identity(document: object, key: str) -> ProcessIdentity | None:
+    if document is None:
+        return None
+    if not isinstance(document, dict):
+        raise ValueError(f"{key}: expected an object, got a {type(document).__name__}")  # noqa: TRY004  # see text()
+    try:
+        return ProcessIdentity.from_dict(cast("dict[str, object]", document))
+    except ValueError as error:
+        raise ValueError(f"{key}.{error}") from error
