@@ -1,0 +1,133 @@
+"""``workloads proxyrunner``: deploy one workload, proxy to it, and drain on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workloads.cli.signals import ShutdownSignals
+from workloads.errors import WorkloadsError
+
+if TYPE_CHECKING:
+    from workloads._core.paths import Paths
+    from workloads.config import RunConfig
+    from workloads.managers.handshake import Reporter, Start
+
+__all__ = ("proxyrunner",)
+
+_log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The run config to deploy, JSON or YAML.",
+)
+@click.option("--name", hidden=True, help="Deploy the stored workload of this name, for a manager.")
+@click.option("--report-fd", type=int, hidden=True, help="Where the manager is told what happens.")
+@click.pass_context
+def proxyrunner(context: click.Context, config_file: Path | None, name: str | None, report_fd: int | None) -> None:
+    """Deploy one workload from its run config, proxy to it, and drain on SIGTERM, SIGINT or SIGQUIT.
+
+    It serves until a signal comes: then it takes no new work, lets requests in flight finish, ends its server and
+    exits 0. It has no deadline of its own for that; who sends the signal decides how long to wait. When it cannot start
+    or keep the workload up, it logs one error and exits 1.
+
+    \b
+    Example:
+      workloads proxyrunner --config runconfig.json
+    """
+    if (config_file is None) == (name is None):
+        raise click.UsageError("give --config FILE")
+    with ShutdownSignals() as signals:
+        context.exit(_serve(context, config_file, name, report_fd, signals))
+
+
+def _serve(
+    context: click.Context, config_file: Path | None, name: str | None, report_fd: int | None, signals: ShutdownSignals
+) -> int:
+    from workloads._core.paths import Paths
+    from workloads.managers.handshake import Event, Reporter
+
+    paths = Paths.locate(state_dir=context.obj.state_dir)
+    reporter = Reporter(report_fd)
+    try:
+        if name is not None:
+            _run_stored(name, paths, reporter, signals)
+        else:
+            assert config_file is not None
+            _run_file(config_file, context.obj.runtime, paths, reporter, signals)
+        reporter.send(Event("ended"))
+    except WorkloadsError as error:
+        # One line without a traceback: the error says what happened and what to do.
+        _log.error(str(error), extra={"workload": name or str(config_file)})
+        reporter.send(Event.failure(error))
+        return 1
+    finally:
+        reporter.close()
+    return 0
+
+
+def _run_stored(name: str, paths: Paths, reporter: Reporter, signals: ShutdownSignals) -> None:
+    """Run a workload that a manager has stored; what no file may hold comes on standard input."""
+    from workloads.managers.handshake import Start
+    from workloads.managers.inventory import Inventory
+
+    start = Start.decode(sys.stdin.buffer.readline())
+    inventory = Inventory(paths)
+    record = inventory.records.read(name)
+    runtime = "process" if record is None else record.runtime
+    _run(inventory.config(name), runtime, start, paths, reporter, signals)
+
+
+def _run_file(file: Path, runtime: str | None, paths: Paths, reporter: Reporter, signals: ShutdownSignals) -> None:
+    from workloads.config import RunConfig
+    from workloads.factory import detect_runtime
+    from workloads.managers.admission import admit, secrets_of
+    from workloads.managers.handshake import Start
+    from workloads.runtimes.registry import load_runtime
+
+    text = file.read_bytes()
+    read = RunConfig.from_json if file.suffix == ".json" else RunConfig.from_yaml
+    config = read(text, source=str(file))
+    chosen = detect_runtime(runtime).runtime
+    admit(config, load_runtime(chosen))
+    _run(config, chosen, Start(secrets_of(config)), paths, reporter, signals)
+
+
+def _run(
+    config: RunConfig, runtime: str, start: Start, paths: Paths, reporter: Reporter, signals: ShutdownSignals
+) -> None:
+    import uvloop
+
+    from workloads.managers.owner import Ownership, run_owned
+    from workloads.runtimes.registry import load_runtime
+
+    async def serve() -> None:
+        shutdown = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        signals.bind(loop, shutdown)
+        if start.foreground:
+            loop.add_reader(0, _caller_gone, loop, shutdown)
+        await run_owned(config, load_runtime(runtime), ownership, paths=paths, secrets=start.secrets, shutdown=shutdown)
+
+    if not signals.received:
+        with (
+            Ownership(config.name, runtime, paths=paths, reporter=reporter) as ownership,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(serve())
+
+
+def _caller_gone(loop: asyncio.AbstractEventLoop, shutdown: asyncio.Event) -> None:
+    if not os.read(0, 1024):
+        loop.remove_reader(0)
+        shutdown.set()

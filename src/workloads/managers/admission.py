@@ -1,0 +1,51 @@
+"""What is checked before a workload is started, wherever it is started from."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from workloads.errors import Problem, RunConfigError
+
+if TYPE_CHECKING:
+    from workloads.config import RunConfig
+    from workloads.runtimes.protocol import Runtime
+
+__all__ = ("admit", "secrets_of")
+
+_log = logging.getLogger(__name__)
+
+
+def admit(config: RunConfig, runtime: Runtime) -> None:
+    """Check that this build and this runtime can give everything that a run config asks for.
+
+    Args:
+        config: The run config.
+        runtime: What shall execute it.
+
+    Raises:
+        RunConfigError: They cannot; lists every such key.
+        CommandNotFoundError: The program it needs is not on this machine.
+    """
+    from workloads.config import unenforceable, unenforced_warnings
+
+    problems = [*unenforceable(config), *runtime.refusals(config)]
+    if config.base_name not in ("", config.name):
+        problems.append(Problem("base_name", f"must be empty or the name {config.name!r}, got {config.base_name!r}"))
+    if problems:
+        raise RunConfigError(problems)
+    for warning in unenforced_warnings(config):
+        _log.warning(warning, extra={"workload": config.name})
+    runtime.preflight(config)
+
+
+def secrets_of(config: RunConfig) -> dict[str, str]:
+    """The secrets that a run config refers to: environment variable and value. Keep them in memory only.
+
+    Raises:
+        SecretNotFoundError: Some are not known; lists all of them.
+    """
+    from workloads.config import parse_secret
+    from workloads.secrets import EnvironmentProvider, resolve
+
+    return resolve([parse_secret(text) for text in config.secrets], EnvironmentProvider())

@@ -1,0 +1,135 @@
+"""What is on disk about the workloads of this machine, and what can be seen of them now. Reads never write."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from workloads.errors import CorruptStateError, WorkloadBusyError, WorkloadNotFoundError
+from workloads.managers.spawn import rotated
+from workloads.managers.view import Stored, view
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from workloads._core.paths import Paths
+    from workloads.config import RunConfig
+    from workloads.model import Workload
+
+__all__ = ("Inventory",)
+
+_BUSY_TIMEOUT = 60.0
+
+
+class Inventory:
+    """The workloads of one state folder. A workload exists when its run config does."""
+
+    def __init__(self, paths: Paths) -> None:
+        """Look at this state folder."""
+        from workloads.groups import GroupStore
+        from workloads.state import RunConfigStore, RuntimeRecordStore, StatusStore
+
+        self.paths = paths
+        self.configs = RunConfigStore(paths)
+        self.statuses = StatusStore(paths)
+        self.records = RuntimeRecordStore(paths)
+        self.groups = GroupStore(paths)
+
+    def names(self) -> list[str]:
+        """The names of all workloads, sorted."""
+        return self.configs.names()
+
+    def config(self, name: str) -> RunConfig:
+        """The stored run config.
+
+        Raises:
+            WorkloadNotFoundError: There is no such workload.
+            CorruptStateError: The file is damaged.
+        """
+        config = self.configs.load(name)
+        if config is None:
+            raise WorkloadNotFoundError(name)
+        return config
+
+    def stored(self, name: str) -> Stored | None:
+        """Everything on disk about a workload, damaged or not; None when it does not exist."""
+        damage: list[str] = []
+        config = status = record = None
+        try:
+            config = self.configs.load(name)
+            if config is None:
+                return None
+        except CorruptStateError as error:
+            damage.append(str(error))
+        try:
+            status = self.statuses.read(name)
+        except CorruptStateError as error:
+            damage.append(str(error))
+        try:
+            record = self.records.read(name)
+        except CorruptStateError as error:
+            damage.append(str(error))
+        return Stored(name, config, status, record, "; ".join(damage))
+
+    def find(self, name: str) -> Workload | None:
+        """The workload as it is now; None when it does not exist."""
+        from workloads._core import process
+
+        stored = self.stored(name)
+        return None if stored is None else view(stored, process.is_alive)
+
+    def has_runner(self, name: str) -> bool:
+        """Whether a proxy runner of the workload lives."""
+        from workloads._core import process
+
+        try:
+            record = self.records.read(name)
+        except CorruptStateError:
+            return False
+        return record is not None and record.runner is not None and process.is_alive(record.runner)
+
+    def get(self, name: str) -> Workload:
+        """The workload as it is now.
+
+        Raises:
+            WorkloadNotFoundError: There is no such workload.
+        """
+        workload = self.find(name)
+        if workload is None:
+            raise WorkloadNotFoundError(name)
+        return workload
+
+    @contextlib.contextmanager
+    def operation(self, name: str) -> Generator[None]:
+        """Be the only one who changes this workload.
+
+        Raises:
+            WorkloadBusyError: Another operation on it took too long.
+        """
+        lock = self.records.operation_lock(name)
+        if not lock.acquire(_BUSY_TIMEOUT):
+            raise WorkloadBusyError(name, waited=_BUSY_TIMEOUT)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def replica_logs(self, name: str) -> int:
+        """How many replicas of the workload have a log."""
+        index = 0
+        while self.paths.server_log(name, index).exists():
+            index += 1
+        return index
+
+    def forget(self, name: str) -> None:
+        """Remove everything that is kept of a workload that no longer runs; its run config last."""
+        import shutil
+
+        for folder in (self.paths.server_log(name, 0).parent, self.paths.server_folder(name, 0).parent):
+            shutil.rmtree(folder, ignore_errors=True)
+        log = self.paths.proxy_log(name)
+        for file in (log, rotated(log)):
+            file.unlink(missing_ok=True)
+        self.records.delete(name)
+        self.statuses.delete(name)
+        self.configs.delete(name)

@@ -1,0 +1,239 @@
+"""What is done to one workload at a time: run, start, stop, delete. Each holds the workload's operation lock."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from workloads._core import process
+from workloads.errors import (
+    CorruptStateError,
+    GroupNotFoundError,
+    PortInUseError,
+    WorkloadExistsError,
+    WorkloadFailedError,
+    WorkloadNotReadyError,
+    WorkloadsError,
+)
+from workloads.managers.admission import admit, secrets_of
+from workloads.managers.handshake import Start
+from workloads.managers.logs import server_lines
+from workloads.managers.spawn import spawn_runner
+from workloads.model import WorkloadStatus
+from workloads.runtimes.process.ports import free_port, is_free
+from workloads.runtimes.registry import load_runtime
+
+if TYPE_CHECKING:
+    from workloads._core.process import ProcessIdentity
+    from workloads.config import RunConfig
+    from workloads.managers.inventory import Inventory
+    from workloads.managers.settings import Settings
+    from workloads.managers.spawn import RunnerHandle
+
+__all__ = ("Lifecycle",)
+
+_OWN_TIMEOUT = 30.0
+_KILL_TIMEOUT = 5.0
+_PORT_TRIES = 5
+_LOG_LINES = 20
+
+
+class Lifecycle:
+    """Changes the workloads of one application folder. Safe to use from several threads and processes at once."""
+
+    def __init__(self, inventory: Inventory, runtime: str, settings: Settings) -> None:
+        """Change the workloads of ``inventory``; new ones are executed by ``runtime``."""
+        self._inventory = inventory
+        self._runtime = runtime
+        self._settings = settings
+
+    def run_detached(self, config: RunConfig, *, wait: float | None) -> None:
+        """Create a workload and leave it running; ``wait`` is None or the seconds it has to become ready."""
+        handle = self._create(config, foreground=False)
+        try:
+            if wait is not None:
+                self._expect(config.name, handle, "ready", wait)
+        finally:
+            handle.close()
+
+    def run_foreground(self, config: RunConfig) -> None:
+        """Create a workload and wait until it ends; whatever interrupts the wait drains it first."""
+        name = config.name
+        handle = self._create(config, foreground=True)
+        try:
+            self._expect(name, handle, "ended", None)
+        except WorkloadsError:
+            raise
+        except BaseException:
+            # Letting go of the handle is what tells the runner to drain.
+            handle.release()
+            self._expect(name, handle, "ended", None)
+            raise
+        finally:
+            handle.close()
+
+    def start(self, name: str) -> None:
+        """Start a workload that is not running, and wait until it is ready."""
+        with self._inventory.operation(name):
+            handle = self._start(name)
+        self._await_start(name, handle)
+
+    def restart(self, name: str, *, grace: float) -> None:
+        """Stop a workload and start it again, and wait until it is ready."""
+        with self._inventory.operation(name):
+            self._inventory.config(name)
+            self._stop(name, grace)
+            handle = self._start(name)
+        self._await_start(name, handle)
+
+    def stop(self, name: str, *, grace: float) -> None:
+        """Stop a workload: its proxy drains, then its server ends; what is left after ``grace`` seconds is killed."""
+        with self._inventory.operation(name):
+            self._inventory.get(name)
+            self._stop(name, grace)
+
+    def delete(self, name: str, *, grace: float) -> None:
+        """Stop a workload and remove what is kept of it; its run config goes last, so nothing is left unseen."""
+        with self._inventory.operation(name):
+            if self._inventory.stored(name) is None:
+                return
+            self._inventory.statuses.set(name, WorkloadStatus.REMOVING)
+            self._end(name, grace)
+            self._inventory.forget(name)
+
+    # Creating and starting
+
+    def _create(self, config: RunConfig, *, foreground: bool) -> RunnerHandle:
+        name = config.name
+        self._admit(config)
+        with self._inventory.operation(name):
+            present = self._inventory.find(name)
+            if present is not None and present.status is not WorkloadStatus.ERROR:
+                raise WorkloadExistsError(name, present.status)
+            self._end(name, 0.0)
+            return self._spawn_on_free_port(config, foreground=foreground)
+
+    def _admit(self, config: RunConfig) -> None:
+        admit(config, load_runtime(self._runtime))
+        if not self._inventory.groups.exists(config.effective_group):
+            raise GroupNotFoundError(config.effective_group)
+
+    def _spawn_on_free_port(self, config: RunConfig, *, foreground: bool) -> RunnerHandle:
+        """Store the run config with the port of its proxy, and start its runner.
+
+        A port that was free when it was picked may be taken before the runner listens: then another is picked.
+        """
+        secrets = secrets_of(config)
+        if config.port and not is_free(config.port, config.host):
+            raise PortInUseError(config.host, config.port)
+        for left in reversed(range(_PORT_TRIES)):
+            chosen = config if config.port else config.evolve(port=free_port())
+            self._inventory.configs.save(chosen)
+            try:
+                return self._spawn(chosen, Start(secrets, foreground))
+            except PortInUseError:
+                if config.port or not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _spawn(self, config: RunConfig, start: Start) -> RunnerHandle:
+        """Start the runner of a stored run config, and wait until it owns the workload and listens."""
+        name = config.name
+        self._inventory.records.launch(name, self._runtime)
+        self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
+        try:
+            handle = spawn_runner(
+                name,
+                start,
+                log=self._inventory.paths.proxy_log(name),
+                state_dir=self._settings.state_dir,
+                python=self._settings.python,
+            )
+            try:
+                self._expect(name, handle, "owned", _OWN_TIMEOUT)
+            except BaseException:
+                handle.close()
+                raise
+        except WorkloadsError as error:
+            reason = error.reason if isinstance(error, WorkloadFailedError) else str(error)
+            self._inventory.statuses.set(name, WorkloadStatus.ERROR, reason, process_id=0)
+            raise
+        return handle
+
+    def _start(self, name: str) -> RunnerHandle | None:
+        config = self._inventory.config(name)
+        if self._inventory.has_runner(name):
+            return None
+        self._admit(config)
+        self._end(name, 0.0)
+        return self._spawn(config, Start(secrets_of(config)))
+
+    def _await_start(self, name: str, handle: RunnerHandle | None) -> None:
+        if handle is not None:
+            try:
+                self._expect(name, handle, "ready", None)
+            finally:
+                handle.close()
+
+    def _expect(self, name: str, handle: RunnerHandle, kind: str, timeout: float | None) -> None:
+        """Wait for an event of the runner, or raise the error it reports."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            event = handle.next_event(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            if event is None:
+                raise self._not_ready(name, timeout or 0.0)
+            if event.kind == "failed":
+                raise event.error(name)
+            if event.kind == kind:
+                return
+
+    def _not_ready(self, name: str, waited: float) -> WorkloadNotReadyError:
+        workload = self._inventory.get(name)
+        with server_lines(self._inventory, name, lines=_LOG_LINES) as lines:
+            return WorkloadNotReadyError(
+                name, waited=waited, status=workload.status, status_context=workload.status_context, logs=list(lines)
+            )
+
+    # Ending
+
+    def _stop(self, name: str, grace: float) -> None:
+        self._inventory.statuses.set(name, WorkloadStatus.STOPPING)
+        context = self._end(name, grace)
+        self._inventory.statuses.set(name, WorkloadStatus.STOPPED, context, process_id=0)
+
+    def _end(self, name: str, grace: float) -> str:
+        """End the runner and the replicas of a workload, whatever is left of them; tells when it was cut."""
+        try:
+            record = self._inventory.records.read(name)
+        except CorruptStateError:
+            self._drop_damaged_record(name)
+            record = None
+        if record is None:
+            return ""
+        context = _end_runner(record.runner, grace)
+        for replica in record.replicas:
+            if process.signal_group(replica, signal.SIGKILL):
+                process.wait_gone(replica, _KILL_TIMEOUT)
+        self._inventory.records.write(record.released())
+        return context
+
+    def _drop_damaged_record(self, name: str) -> None:
+        """Remove a runtime record that cannot be read, when nothing runs: servers end with their runner."""
+        lock = self._inventory.records.owner_lock(name)
+        if not lock.acquire(0):
+            raise WorkloadFailedError(
+                name, "its runtime record is damaged while a proxy runner owns it; end that process, then try again"
+            )
+        try:
+            self._inventory.records.delete(name)
+        finally:
+            lock.release()
+
+
+def _end_runner(runner: ProcessIdentity | None, grace: float) -> str:
+    if runner is None or not process.send_signal(runner, signal.SIGTERM) or process.wait_gone(runner, grace):
+        return ""
+    process.send_signal(runner, signal.SIGKILL)
+    process.wait_gone(runner, _KILL_TIMEOUT)
+    return f"killed: it had not drained after {grace:g} s"

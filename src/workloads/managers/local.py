@@ -1,0 +1,196 @@
+"""The manager of this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workloads.errors import GroupNotFoundError
+from workloads.managers.settings import Settings
+from workloads.model import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from workloads.completion import Completion
+    from workloads.config import RunConfig
+    from workloads.groups import GroupManager
+    from workloads.manager import Stream
+    from workloads.managers.inventory import Inventory
+    from workloads.managers.lifecycle import Lifecycle
+    from workloads.model import Workload
+
+__all__ = ("LocalManager",)
+
+
+class LocalManager:
+    """Runs and manages workloads on this machine, as :class:`workloads.Manager` says.
+
+    Everything it knows is on disk, so any number of managers, in any number of processes, may look at the same
+    application folder and change it; operations on one workload wait for each other. Each workload has a proxy runner,
+    a process of its own that goes on when the manager is closed or its process ends. Safe to use from several threads.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> with LocalManager(settings=Settings(state_dir=pathlib.Path(tempfile.mkdtemp()))) as manager:
+        ...     manager.list_workloads()
+        []
+    """
+
+    def __init__(self, runtime: str = "process", *, settings: Settings | None = None) -> None:
+        """Manage the workloads of an application folder.
+
+        Args:
+            runtime: What executes **new** workloads; present ones keep theirs.
+            settings: Where the state is, and more; None takes the defaults.
+        """
+        self._runtime = runtime
+        self._settings = settings if settings is not None else Settings()
+        self._parts: tuple[Inventory, Lifecycle] | None = None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do beyond the verbs that every manager has."""
+        return frozenset({Capability.RUN_FOREGROUND, Capability.STDIO, Capability.PROXY_LOGS})
+
+    def close(self) -> None:
+        """Free what the manager itself holds. Workloads go on. Idempotent."""
+        self._parts = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    # Observing
+
+    def get_workload(self, name: str) -> Workload:
+        """See :meth:`workloads.WorkloadReader.get_workload`."""
+        return self._inventory.get(_checked(name))
+
+    def get_run_config(self, name: str) -> RunConfig:
+        """See :meth:`workloads.WorkloadReader.get_run_config`."""
+        return self._inventory.config(_checked(name))
+
+    def list_workloads(self, *, all: bool = False, labels: Mapping[str, str] | None = None) -> list[Workload]:  # noqa: A002  # the documented name
+        """See :meth:`workloads.WorkloadReader.list_workloads`."""
+        wanted = dict(labels or {}).items()
+        return [
+            workload
+            for workload in self._workloads()
+            if (all or workload.status.is_active) and wanted <= workload.labels.items()
+        ]
+
+    def list_workloads_in_group(self, group: str) -> list[Workload]:
+        """See :meth:`workloads.WorkloadReader.list_workloads_in_group`."""
+        if not self._inventory.groups.exists(group):
+            raise GroupNotFoundError(group)
+        return [workload for workload in self._workloads() if workload.group == group]
+
+    def does_workload_exist(self, name: str) -> bool:
+        """See :meth:`workloads.WorkloadReader.does_workload_exist`."""
+        return self._inventory.stored(_checked(name)) is not None
+
+    # Running
+
+    def run_workload(self, config: RunConfig) -> None:
+        """See :meth:`workloads.WorkloadLifecycle.run_workload`.
+
+        The proxy runner is a process of its own here too; it drains when the caller is interrupted or ends.
+        """
+        self._lifecycle.run_foreground(config)
+
+    def run_workload_detached(self, config: RunConfig, *, wait: float | None = None) -> Workload:
+        """See :meth:`workloads.WorkloadLifecycle.run_workload_detached`."""
+        self._lifecycle.run_detached(config, wait=wait)
+        return self._inventory.get(config.name)
+
+    def start_workloads(self, names: Sequence[str]) -> Completion:
+        """See :meth:`workloads.WorkloadLifecycle.start_workloads`. Each is done when it is ready."""
+        return _batch(names, self._lifecycle.start)
+
+    def stop_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
+        """See :meth:`workloads.WorkloadLifecycle.stop_workloads`."""
+        return _batch(names, lambda name: self._lifecycle.stop(name, grace=grace))
+
+    def restart_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
+        """See :meth:`workloads.WorkloadLifecycle.restart_workloads`. Each is done when it is ready."""
+        return _batch(names, lambda name: self._lifecycle.restart(name, grace=grace))
+
+    def delete_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
+        """See :meth:`workloads.WorkloadLifecycle.delete_workloads`."""
+        return _batch(names, lambda name: self._lifecycle.delete(name, grace=grace))
+
+    # Groups
+
+    @property
+    def groups(self) -> GroupManager:
+        """The groups of its workloads; what :func:`workloads.new_group_manager` gives."""
+        from workloads.groups import FileGroupManager
+        from workloads.managers.membership import Membership
+
+        return FileGroupManager(self._inventory.paths, Membership(self._inventory))
+
+    # Logs
+
+    def get_logs(
+        self, name: str, *, follow: bool = False, lines: int | None = None, replica: int | None = None
+    ) -> Stream[str]:
+        """See :meth:`workloads.WorkloadLogs.get_logs`."""
+        from workloads.managers.logs import server_lines
+
+        return server_lines(self._inventory, _checked(name), follow=follow, lines=lines, replica=replica)
+
+    def get_proxy_logs(self, name: str, *, follow: bool = False, lines: int | None = None) -> Stream[str]:
+        """See :meth:`workloads.WorkloadLogs.get_proxy_logs`."""
+        from workloads.managers.logs import proxy_lines
+
+        return proxy_lines(self._inventory, _checked(name), follow=follow, lines=lines)
+
+    # Parts, made on first use: a manager costs nothing until it is asked for something.
+
+    @property
+    def _inventory(self) -> Inventory:
+        return self._open()[0]
+
+    @property
+    def _lifecycle(self) -> Lifecycle:
+        return self._open()[1]
+
+    def _open(self) -> tuple[Inventory, Lifecycle]:
+        if self._parts is None:
+            from workloads._core.paths import Paths
+            from workloads.managers.inventory import Inventory
+            from workloads.managers.lifecycle import Lifecycle
+
+            inventory = Inventory(Paths.locate(self._settings.app, self._settings.state_dir))
+            self._parts = inventory, Lifecycle(inventory, self._runtime, self._settings)
+        return self._parts
+
+    def _workloads(self) -> list[Workload]:
+        found = (self._inventory.find(name) for name in self._inventory.names())
+        return [workload for workload in found if workload is not None]
+
+
+def _checked(name: str) -> str:
+    from workloads.config import check_workload_name
+
+    check_workload_name(name)
+    return name
+
+
+def _batch(names: Sequence[str], work: Callable[[str], object]) -> Completion:
+    """Do ``work`` for every name at once, after every name has been checked."""
+    from workloads.completion import Completion
+
+    if isinstance(names, str):
+        raise TypeError(f"names must be a sequence of names, not the string {names!r}; write [{names!r}]")
+
+    def bound(name: str) -> Callable[[], object]:
+        return lambda: work(name)
+
+    return Completion({_checked(name): bound(name) for name in names})

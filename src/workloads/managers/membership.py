@@ -1,0 +1,55 @@
+"""Which workloads belong to which group: their run configs say so, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workloads.errors import BatchError, CorruptStateError, WorkloadsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workloads.managers.inventory import Inventory
+
+__all__ = ("Membership",)
+
+
+class Membership:
+    """The members of groups, as group managers need them (:class:`workloads.groups.MemberStore`)."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        """Look at, and change, the run configs of this inventory."""
+        self._inventory = inventory
+
+    def members(self, group: str) -> list[str]:
+        """The names of the workloads in a group, sorted. One whose run config is damaged is in none."""
+        return [name for name in self._inventory.names() if self._group_of(name) == group]
+
+    def move(self, names: Sequence[str], source: str, target: str) -> None:
+        """Move workloads from one group to another; those that are not in ``source`` stay where they are.
+
+        Raises:
+            BatchError: Some could not be moved; the others were.
+        """
+        results: dict[str, WorkloadsError | None] = {}
+        for name in names:
+            try:
+                self._move(name, source, target)
+                results[name] = None
+            except WorkloadsError as error:
+                results[name] = error
+        if any(results.values()):
+            raise BatchError.of(results)
+
+    def _move(self, name: str, source: str, target: str) -> None:
+        with self._inventory.operation(name):
+            config = self._inventory.configs.load(name)
+            if config is not None and config.effective_group == source:
+                self._inventory.configs.save(config.evolve(group=target))
+
+    def _group_of(self, name: str) -> str | None:
+        try:
+            config = self._inventory.configs.load(name)
+        except CorruptStateError:
+            return None
+        return None if config is None else config.effective_group

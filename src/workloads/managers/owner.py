@@ -1,0 +1,150 @@
+"""The runner's side of a workload: who owns it, what is written down of it, and its life from start to drain."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import attrs
+
+from workloads._core import process
+from workloads.errors import WorkloadFailedError, WorkloadsError
+from workloads.managers.handshake import Event
+from workloads.model import WorkloadStatus
+from workloads.proxyrunner import ProxyRunner
+from workloads.state import RuntimeRecord, RuntimeRecordStore, StatusStore
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from workloads._core.paths import Paths
+    from workloads._core.process import ProcessIdentity
+    from workloads.config import RunConfig
+    from workloads.managers.handshake import Reporter
+    from workloads.runtimes.protocol import Replica, Runtime
+
+__all__ = ("Ownership", "run_owned")
+
+_log = logging.getLogger(__name__)
+
+
+class Ownership:
+    """The ownership of one workload, from its lock to its last written status; a context manager.
+
+    While it is held, this process is the only one that writes the workload's runtime record and the status that
+    follows from what its server does. It observes a :class:`~workloads.proxyrunner.ProxyRunner`, and writes in a thread
+    of its own, in order, so that no disk holds up a proxy.
+    """
+
+    def __init__(self, name: str, runtime: str, *, paths: Paths, reporter: Reporter) -> None:
+        """Prepare to own the workload ``name``; nothing is taken yet."""
+        self._name = name
+        self._reporter = reporter
+        self._statuses = StatusStore(paths)
+        self._records = RuntimeRecordStore(paths)
+        self._lock = self._records.owner_lock(name)
+        self._record = RuntimeRecord(name=name, runtime=runtime, library_version=version("workloads"))
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="workloads-state")
+
+    def __enter__(self) -> Self:
+        """Take the workload.
+
+        Raises:
+            WorkloadFailedError: It has an owner already.
+        """
+        if not self._lock.acquire(timeout=5.0):
+            raise WorkloadFailedError(self._name, "another proxy runner owns it")
+        self._write(attrs.evolve(self._record, runner=process.current()))
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
+    ) -> None:
+        """Write down how it ended, and let the workload go."""
+        self._writer.shutdown(wait=True)
+        self._write(self._record.released())
+        if isinstance(exc, WorkloadsError):
+            reason = exc.reason if isinstance(exc, WorkloadFailedError) else str(exc)
+            self._statuses.set(self._name, WorkloadStatus.ERROR, reason, process_id=0)
+        else:
+            self._statuses.set(self._name, WorkloadStatus.STOPPED, process_id=0)
+        self._lock.release()
+
+    def listening(self, host: str, port: int) -> None:
+        """The proxy listens on this address."""
+        self._submit(self._listens, host, port)
+
+    def replicas(self, replicas: Sequence[Replica], ready: int) -> None:
+        """These replicas exist, so many of them ready."""
+        identities = tuple(replica.identity for replica in replicas if replica.identity is not None)
+        self._submit(self._has_replicas, identities, ready)
+
+    def status(self, status: WorkloadStatus, context: str) -> None:
+        """The workload is in this state."""
+        self._submit(self._set_status, status, context)
+
+    def _submit(self, work: Callable[..., None], /, *args: object) -> None:
+        self._writer.submit(self._guarded, work, *args)
+
+    def _guarded(self, work: Callable[..., None], /, *args: object) -> None:
+        # A full disk must not end a workload that serves; what is on disk is then told as stale by its times.
+        try:
+            work(*args)
+        except (OSError, WorkloadsError):
+            _log.exception("cannot write state", extra={"workload": self._name})
+
+    def _listens(self, host: str, port: int) -> None:
+        self._write(attrs.evolve(self._record, host=host, port=port))
+        self._reporter.send(Event("owned"))
+
+    def _has_replicas(self, identities: tuple[ProcessIdentity, ...], ready: int) -> None:
+        self._write(attrs.evolve(self._record, replicas=identities, ready_replicas=ready))
+
+    def _write(self, record: RuntimeRecord) -> None:
+        self._record = record
+        self._records.write(record)
+
+    def _set_status(self, status: WorkloadStatus, context: str) -> None:
+        assert self._record.runner is not None
+        self._statuses.set(self._name, status, context, process_id=self._record.runner.pid)
+        if status in (WorkloadStatus.RUNNING, WorkloadStatus.STOPPED):  # without replicas, stopped is all it becomes
+            self._reporter.send(Event("ready"))
+
+
+async def run_owned(
+    config: RunConfig,
+    runtime: Runtime,
+    ownership: Ownership,
+    *,
+    paths: Paths,
+    secrets: Mapping[str, str],
+    shutdown: asyncio.Event,
+) -> None:
+    """Run a workload that this process owns, until ``shutdown`` is set or it fails.
+
+    Args:
+        config: Its run config.
+        runtime: What executes it.
+        ownership: The ownership, entered.
+        paths: Where the state is.
+        secrets: Resolved secrets: environment variable and value.
+        shutdown: Set it to drain and end.
+
+    Raises:
+        WorkloadFailedError: It could not be started, or did not stay up.
+    """
+    base = config.effective_base_name
+    runner = ProxyRunner(
+        config,
+        runtime=runtime,
+        secrets=secrets,
+        log=lambda index: paths.server_log(base, index),
+        folder=lambda index: paths.server_folder(base, index),
+        observer=ownership,
+    )
+    await runner.serve(shutdown)

@@ -1,0 +1,126 @@
+"""From what is stored and what lives to the :class:`~workloads.model.Workload` that callers see. Pure: no I/O."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from workloads.model import Isolation, ProxyMode, ReplicaCount, TransportType, Workload, WorkloadStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from workloads._core.process import ProcessIdentity
+    from workloads.config import RunConfig
+    from workloads.state import RuntimeRecord, StatusRecord
+
+__all__ = ("Stored", "client_url", "observed_status", "user_labels", "view")
+
+_TOOLHIVE_LABELS = frozenset({
+    "toolhive", "toolhive-name", "toolhive-basename", "toolhive-transport", "toolhive-port",
+    "toolhive-network-isolation",
+})  # fmt: skip
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+# What a runner that is gone cannot be doing.
+_NEEDS_RUNNER = frozenset({
+    WorkloadStatus.RUNNING, WorkloadStatus.STARTING, WorkloadStatus.UNHEALTHY,
+    WorkloadStatus.UNAUTHENTICATED, WorkloadStatus.AUTH_RETRYING,
+})  # fmt: skip
+
+
+@attrs.frozen
+class Stored:
+    """What is on disk about one workload.
+
+    Attributes:
+        name: Its name.
+        config: Its run config; None when that is damaged.
+        status: Its status file, if there is one.
+        record: Its runtime record, if there is one.
+        damage: What is wrong with its files; empty when nothing is.
+    """
+
+    name: str
+    config: RunConfig | None
+    status: StatusRecord | None
+    record: RuntimeRecord | None
+    damage: str = ""
+
+
+def view(stored: Stored, alive: Callable[[ProcessIdentity], bool]) -> Workload:
+    """The workload as it is now.
+
+    Args:
+        stored: What is on disk about it.
+        alive: Whether the process of that identity lives.
+    """
+    config, record = stored.config, stored.record
+    status, context = observed_status(stored, alive)
+    desired = 0 if config is None else (1 if (count := config.effective_backend_replicas) is None else count)
+    ready = record.ready_replicas if record is not None and status is WorkloadStatus.RUNNING else 0
+    port = (record.port if record is not None else 0) or (config.port if config is not None else 0)
+    mode = ProxyMode.STREAMABLE_HTTP if config is None else ProxyMode(config.effective_proxy_mode)
+    return Workload(
+        name=stored.name,
+        runtime=record.runtime if record is not None else "process",
+        image="" if config is None else config.image,
+        command=() if config is None else (*config.command, *config.cmd_args),
+        status=status,
+        status_context=context,
+        url=client_url(stored.name, "" if config is None else config.host, port, mode),
+        port=port,
+        transport=TransportType.STDIO if config is None else config.transport,
+        proxy_mode=mode,
+        group="" if config is None else config.effective_group,
+        labels={} if config is None else user_labels(config.container_labels),
+        created_at=_EPOCH if stored.status is None else stored.status.created_at,
+        started_at=None if stored.status is None else stored.status.started_at,
+        remote=config is not None and bool(config.remote_url),
+        replicas=ReplicaCount(ready, desired),
+        asleep=False,
+        isolation=Isolation.NONE,
+    )
+
+
+def observed_status(stored: Stored, alive: Callable[[ProcessIdentity], bool]) -> tuple[WorkloadStatus, str]:
+    """The status and why, checked against what lives. What is stored stays as it is."""
+    if stored.damage:
+        return WorkloadStatus.ERROR, stored.damage
+    if stored.status is None:
+        return WorkloadStatus.STOPPED, "never started"
+    status, context = WorkloadStatus(stored.status.status), stored.status.status_context
+    record = stored.record
+    if record is not None and record.runner is not None and alive(record.runner):
+        return status, context
+    orphans = sum(1 for replica in (record.replicas if record is not None else ()) if alive(replica))
+    if orphans:
+        return WorkloadStatus.UNHEALTHY, f"its proxy runner is gone, {orphans} of its processes live on; restart it"
+    if status is WorkloadStatus.STARTING and record is not None and record.launcher is not None:
+        if alive(record.launcher):
+            return status, context
+        return WorkloadStatus.UNHEALTHY, "its start was interrupted; start it again"
+    if status in _NEEDS_RUNNER:
+        return WorkloadStatus.UNHEALTHY, f"it was {status}, but its proxy runner is gone; restart it"
+    if status is WorkloadStatus.STOPPING:
+        return WorkloadStatus.STOPPED, context
+    return status, context
+
+
+def client_url(name: str, host: str, port: int, mode: ProxyMode) -> str:
+    """What a client connects to; empty while there is no port (facts of ToolHive's workload view)."""
+    if not port:
+        return ""
+    # An address that means "every interface" is none to connect to.
+    host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"http://{authority}/sse#{name}" if mode is ProxyMode.SSE else f"http://{authority}/mcp"
+
+
+def user_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels without those that the library and ToolHive set themselves."""
+    return {
+        key: value for key, value in labels.items() if key not in _TOOLHIVE_LABELS and not key.startswith("workloads.")
+    }

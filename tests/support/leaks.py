@@ -1,0 +1,132 @@
+"""What a test has left behind: threads, child processes, descriptors, and processes that left their parents.
+
+Everything is counted against a snapshot from before the test, and given a moment to end, since a thread or a process
+that was told to end takes one. Nothing is excused but what :data:`KNOWN_THREADS` and :data:`KNOWN_FILES` name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KNOWN_THREADS: dict[str, str] = {
+    "pytest_timeout": "the watchdog of the running test itself",
+}
+KNOWN_FILES: dict[str, str] = {
+    "/dev/urandom": "opened once by the interpreter and kept",
+    "/proc/": "the snapshot's own look at this process",
+}
+PATIENCE = 3.0
+
+_PROC = Path("/proc")
+_HAS_PROC = _PROC.joinpath("self/fd").exists()
+
+
+@dataclass
+class Snapshot:
+    """What there was at one moment."""
+
+    threads: set[threading.Thread] = field(default_factory=set)
+    children: set[int] = field(default_factory=set)
+    files: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def take(cls) -> Snapshot:
+        return cls(set(threading.enumerate()), children(), open_files())
+
+    def leaks(self, folder: Path) -> list[str]:
+        """Describe what is there now and was not then, and live processes that know the test's folder."""
+        now = self.take()
+        new_files = {
+            (number, target)
+            for number, target in now.files.items()
+            if self.files.get(number) != target and not any(target.startswith(known) for known in KNOWN_FILES)
+        }
+        return [
+            *(
+                f"thread {thread.name!r}"
+                for thread in now.threads - self.threads
+                if thread.is_alive() and not thread.name.startswith(tuple(KNOWN_THREADS))
+            ),
+            *(f"child process {pid}: {command_line(pid)}" for pid in sorted(now.children - self.children)),
+            *(f"descriptor {number}: {target}" for number, target in sorted(new_files)),
+            *(f"detached process {pid}: {command_line(pid)}" for pid in sorted(strays(folder))),
+        ]
+
+
+def check(before: Snapshot, folder: Path) -> list[str]:
+    """Wait a moment for what is ending, then describe what is left. Processes that are left are killed."""
+    deadline = time.monotonic() + PATIENCE
+    collected = False
+    while left := before.leaks(folder):
+        if not collected:
+            gc.collect()  # only garbage may be to blame, and collecting before every test would cost more
+            collected = True
+        elif time.monotonic() > deadline:
+            break
+        else:
+            time.sleep(0.02)
+    if left:
+        for pid in strays(folder) | (children() - before.children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    return left
+
+
+def children() -> set[int]:
+    """The child processes of this process, dead ones that nobody waited for too."""
+    if not _HAS_PROC:
+        import psutil
+
+        return {child.pid for child in psutil.Process().children()}
+    found: set[int] = set()
+    for task in _PROC.joinpath("self/task").iterdir():
+        with contextlib.suppress(OSError):
+            found.update(map(int, task.joinpath("children").read_text().split()))
+    return found
+
+
+def open_files() -> dict[int, str]:
+    """The descriptors of this process and what they are."""
+    if not _HAS_PROC:
+        return {}
+    found: dict[int, str] = {}
+    for descriptor in _PROC.joinpath("self/fd").iterdir():
+        with contextlib.suppress(OSError):  # that of the listing itself is closed by now
+            found[int(descriptor.name)] = str(descriptor.readlink())
+    return found
+
+
+def strays(folder: Path) -> set[int]:
+    """Live processes, whoever their parent is, that know a folder from their arguments, environment or place."""
+    if not _HAS_PROC:
+        return set()
+    mark = os.fsencode(folder)
+    found: set[int] = set()
+    for about in _PROC.iterdir():
+        if not about.name.isdigit() or int(about.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            # A kernel thread and a zombie have no command line.
+            if (command := about.joinpath("cmdline").read_bytes()) and (
+                mark in command
+                or mark in about.joinpath("environ").read_bytes()
+                or os.fsencode(about.joinpath("cwd").readlink()).startswith(mark)
+            ):
+                found.add(int(about.name))
+    return found
+
+
+def command_line(pid: int) -> str:
+    """How a process was started, for people."""
+    try:
+        words = _PROC.joinpath(str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return "already gone"
+    return words.strip() or "a zombie: it has ended and nobody waited for it"

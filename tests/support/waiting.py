@@ -1,0 +1,23 @@
+"""Waiting for what cannot be awaited: a condition, looked at until it holds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def wait_until(condition: Callable[[], object], *, timeout: float = 10.0, every: float = 0.01) -> None:
+    """Return as soon as a condition holds.
+
+    Args:
+        condition: Looked at again and again.
+        timeout: Seconds after which the test fails.
+        every: Seconds between two looks.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {timeout:g} s"
+        time.sleep(every)

@@ -1,0 +1,101 @@
+"""From files and processes to the workload that callers see."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from workloads._core.process import ProcessIdentity
+from workloads.config import RunConfig
+from workloads.managers.view import Stored, client_url, observed_status, user_labels, view
+from workloads.model import ProxyMode, WorkloadStatus
+from workloads.state import RuntimeRecord, StatusRecord
+
+RUNNER = ProcessIdentity(10, 1, "boot", "ns", "host")
+REPLICA = ProcessIdentity(11, 1, "boot", "ns", "host")
+LAUNCHER = ProcessIdentity(12, 1, "boot", "ns", "host")
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def stored(status: WorkloadStatus | None, *, damage: str = "", config: RunConfig | None = None, **record) -> Stored:
+    return Stored(
+        "a",
+        config or RunConfig(name="a", command=["x"], port=4000),
+        None if status is None else StatusRecord(status=status, status_context="c", created_at=NOW, updated_at=NOW),
+        RuntimeRecord(name="a", runtime="process", **record) if record else None,
+        damage,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "living", "status", "context"),
+    [
+        (stored(WorkloadStatus.RUNNING, runner=RUNNER), {RUNNER}, WorkloadStatus.RUNNING, "c"),
+        (stored(WorkloadStatus.RUNNING, runner=RUNNER), set(), WorkloadStatus.UNHEALTHY, "its proxy runner is gone"),
+        (stored(WorkloadStatus.RUNNING), set(), WorkloadStatus.UNHEALTHY, "its proxy runner is gone"),
+        (
+            stored(WorkloadStatus.RUNNING, runner=RUNNER, replicas=(REPLICA,)),
+            {REPLICA},
+            WorkloadStatus.UNHEALTHY,
+            "1 of its processes live on",
+        ),
+        (stored(WorkloadStatus.STARTING, launcher=LAUNCHER), {LAUNCHER}, WorkloadStatus.STARTING, "c"),
+        (stored(WorkloadStatus.STARTING, launcher=LAUNCHER), set(), WorkloadStatus.UNHEALTHY, "interrupted"),
+        (stored(WorkloadStatus.STOPPING, runner=RUNNER), {RUNNER}, WorkloadStatus.STOPPING, "c"),
+        (stored(WorkloadStatus.STOPPING, runner=RUNNER), set(), WorkloadStatus.STOPPED, "c"),
+        (stored(WorkloadStatus.STOPPED), set(), WorkloadStatus.STOPPED, "c"),
+        (stored(WorkloadStatus.ERROR), set(), WorkloadStatus.ERROR, "c"),
+        (stored(None), set(), WorkloadStatus.STOPPED, "never started"),
+        (stored(WorkloadStatus.RUNNING, damage="bad file"), set(), WorkloadStatus.ERROR, "bad file"),
+    ],
+)
+def test_the_status_is_checked_against_what_lives(given, living, status, context):
+    observed, why = observed_status(given, living.__contains__)
+    assert observed is status
+    assert context in why
+
+
+def test_the_view_shows_what_callers_need():
+    config = RunConfig(
+        name="a",
+        command=["python", "-m", "x"],
+        cmd_args=["--y"],
+        transport="streamable-http",
+        port=4000,
+        container_labels={"team": "research", "toolhive": "true", "workloads.port": "1"},
+    )
+    record = dict(runner=RUNNER, replicas=(REPLICA,), ready_replicas=1, host="127.0.0.1", port=4001)
+    workload = view(stored(WorkloadStatus.RUNNING, config=config, **record), {RUNNER}.__contains__)
+    assert workload.url == "http://127.0.0.1:4001/mcp"
+    assert workload.command == ("python", "-m", "x", "--y")
+    assert workload.labels == {"team": "research"}
+    assert workload.group == "default"
+    assert (workload.replicas.ready, workload.replicas.desired) == (1, 1)
+    assert workload.created_at == NOW
+
+
+def test_a_workload_whose_run_config_is_damaged_is_shown_not_lost():
+    given = Stored("a", None, None, None, "is not a run config")
+    workload = view(given, set().__contains__)
+    assert workload.status is WorkloadStatus.ERROR
+    assert workload.status_context == "is not a run config"
+    assert workload.url == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "mode", "url"),
+    [
+        ("127.0.0.1", ProxyMode.STREAMABLE_HTTP, "http://127.0.0.1:80/mcp"),
+        ("127.0.0.1", ProxyMode.SSE, "http://127.0.0.1:80/sse#a"),
+        ("0.0.0.0", ProxyMode.STREAMABLE_HTTP, "http://127.0.0.1:80/mcp"),
+        ("::1", ProxyMode.STREAMABLE_HTTP, "http://[::1]:80/mcp"),
+    ],
+)
+def test_a_url_is_one_that_a_client_can_connect_to(host, mode, url):
+    assert client_url("a", host, 80, mode) == url
+    assert client_url("a", host, 0, mode) == ""
+
+
+def test_reserved_labels_are_not_the_users():
+    assert user_labels({"toolhive-name": "a", "workloads.x": "b", "toolhive-mine": "c"}) == {"toolhive-mine": "c"}
