@@ -67,13 +67,12 @@ class Ownership:
     ) -> None:
         """Write down how it ended, and let the workload go."""
         self._writer.shutdown(wait=True)
-        self._write(self._record.released())
-        if isinstance(exc, WorkloadsError):
-            reason = exc.reason if isinstance(exc, WorkloadFailedError) else str(exc)
-            self._statuses.set(self._name, WorkloadStatus.ERROR, reason, process_id=0)
-        else:
-            self._statuses.set(self._name, WorkloadStatus.STOPPED, process_id=0)
-        self._lock.release()
+        try:
+            self._write(self._record.released())
+            status = WorkloadStatus.STOPPED if exc is None else WorkloadStatus.ERROR
+            self._statuses.set(self._name, status, _reason(exc), process_id=0)
+        finally:
+            self._lock.release()
 
     def listening(self, host: str, port: int) -> None:
         """The proxy listens on this address."""
@@ -114,6 +113,18 @@ class Ownership:
         self._statuses.set(self._name, status, context, process_id=self._record.runner.pid)
         if status in (WorkloadStatus.RUNNING, WorkloadStatus.STOPPED):  # without replicas, stopped is all it becomes
             self._reporter.send(Event("ready"))
+
+
+def _reason(error: BaseException | None) -> str:
+    match error:
+        case None:
+            return ""
+        case WorkloadFailedError():
+            return error.reason
+        case WorkloadsError():
+            return str(error)
+        case _:
+            return f"its proxy runner failed: {type(error).__name__}"
 
 
 async def run_owned(
