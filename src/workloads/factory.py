@@ -1,0 +1,59 @@
+"""Making a manager: which runtime it uses is detected, or told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workloads.managers.settings import Settings
+from workloads.runtimes.detection import Candidate, Detection, choose_runtime, detect_runtime
+
+if TYPE_CHECKING:
+    from workloads.groups import GroupManager
+    from workloads.manager import Manager
+
+__all__ = ("Candidate", "Detection", "Settings", "detect_runtime", "new_group_manager", "new_manager")
+
+
+def new_manager(runtime: str | None = None, *, settings: Settings | None = None) -> Manager:
+    """A manager for this machine, with the runtime for new workloads.
+
+    Args:
+        runtime: The runtime to use, such as ``process``; None takes ``WORKLOADS_RUNTIME``, else ``TOOLHIVE_RUNTIME``,
+            else the best that is usable here, which :func:`detect_runtime` explains.
+        settings: Where the state is, and more; None takes the defaults.
+
+    Raises:
+        RuntimeNotFoundError: The runtime asked for does not exist; lists the usable ones.
+        RuntimeUnavailableError: It cannot be used here; says why, and lists the usable ones.
+        MissingDependencyError: This is a pod, and the extra ``kubernetes`` is not installed.
+
+    Example:
+        >>> with new_manager("process") as manager:
+        ...     manager.does_workload_exist("no-such-workload")
+        False
+    """
+    from workloads.managers import LocalManager
+
+    return LocalManager(choose_runtime(runtime), settings=settings)
+
+
+def new_group_manager(manager: Manager) -> GroupManager:
+    """A manager of the groups that a manager's workloads belong to.
+
+    Args:
+        manager: The manager, as :func:`new_manager` makes it.
+
+    Raises:
+        UnsupportedOperationError: The manager is one of another package, which has no groups of this library.
+
+    Example:
+        >>> with new_manager("process") as manager:
+        ...     new_group_manager(manager).exists("default")
+        True
+    """
+    from workloads.errors import UnsupportedOperationError
+    from workloads.managers import LocalManager
+
+    if not isinstance(manager, LocalManager):
+        raise UnsupportedOperationError("new_group_manager", f"{type(manager).__name__} keeps no groups")
+    return manager.groups

@@ -1,0 +1,172 @@
+"""Finding the Docker and Podman engines of this machine: where their sockets may be, and which of them live."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from workloads.runtimes.ping import Pong, ping
+from workloads.runtimes.registry import Usability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ("DOCKER", "PODMAN", "Endpoint", "Engines", "endpoints", "prefers_podman")
+
+DOCKER = "docker"
+PODMAN = "podman"
+
+_SOCKET_VARIABLES = (
+    (PODMAN, ("WORKLOADS_PODMAN_SOCKET", "TOOLHIVE_PODMAN_SOCKET")),
+    (DOCKER, ("WORKLOADS_DOCKER_SOCKET", "TOOLHIVE_DOCKER_SOCKET")),
+    (DOCKER, ("WORKLOADS_COLIMA_SOCKET", "TOOLHIVE_COLIMA_SOCKET")),
+)
+_HOST_VARIABLES = {DOCKER: "DOCKER_HOST", PODMAN: "CONTAINER_HOST"}
+
+
+@attrs.frozen
+class Endpoint:
+    """A place where an engine may answer.
+
+    Attributes:
+        url: Such as ``unix:///var/run/docker.sock`` or ``tcp://127.0.0.1:2375``.
+        engine: The engine expected there; another one may answer.
+        source: The variable that names it; empty for a well-known place.
+    """
+
+    url: str
+    engine: str
+    source: str = ""
+
+
+def prefers_podman(environ: Mapping[str, str]) -> bool:
+    """Whether the environment puts Podman before Docker.
+
+    Args:
+        environ: The environment.
+    """
+    return any(environ.get(name) for name in ("CONTAINER_HOST", *_SOCKET_VARIABLES[0][1]))
+
+
+def endpoints(environ: Mapping[str, str], *, root: Path = Path("/")) -> list[Endpoint]:
+    """Every place to look for an engine.
+
+    When one of the ``*_SOCKET`` variables is set, only what they name. Else ``DOCKER_HOST`` and ``CONTAINER_HOST``,
+    each instead of the well-known places of its engine.
+
+    Args:
+        environ: The environment.
+        root: The root of the file system, to look below another one.
+    """
+    found: list[Endpoint] = []
+    for engine, variables in _SOCKET_VARIABLES:
+        source = next((name for name in variables if environ.get(name)), None)
+        if source is not None:
+            found.append(Endpoint(_url(environ[source]), engine, source))
+    if found:
+        return found
+    for engine, variable in _HOST_VARIABLES.items():
+        if environ.get(variable):
+            found.append(Endpoint(_url(environ[variable]), engine, variable))
+        else:
+            places = _docker_sockets if engine == DOCKER else _podman_sockets
+            found += [Endpoint(f"unix://{path}", engine) for path in places(environ, root)]
+    return found
+
+
+class Engines:
+    """The engines of this machine, asked once: for one detection."""
+
+    def __init__(self, *, root: Path = Path("/")) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            root: The root of the file system, to look below another one.
+        """
+        self._root = root
+        self._answers: dict[Endpoint, Pong] | None = None
+
+    def docker(self, environ: Mapping[str, str]) -> Usability:
+        """Whether a Docker engine answers, and where.
+
+        Args:
+            environ: The environment.
+        """
+        return self._usability(DOCKER, environ)
+
+    def podman(self, environ: Mapping[str, str]) -> Usability:
+        """Whether a Podman engine answers, and where.
+
+        Args:
+            environ: The environment.
+        """
+        return self._usability(PODMAN, environ)
+
+    def _usability(self, engine: str, environ: Mapping[str, str]) -> Usability:
+        answers = self._survey(environ)
+        for endpoint, pong in answers.items():
+            if pong.engine == engine:
+                return Usability(usable=True, reason=f"answers at {endpoint.url}", endpoint=endpoint.url)
+        return Usability(usable=False, reason=_absence(engine, answers))
+
+    def _survey(self, environ: Mapping[str, str]) -> dict[Endpoint, Pong]:
+        if self._answers is None:
+            self._answers = {}
+            asked: set[str] = set()
+            for endpoint in endpoints(environ, root=self._root):
+                place = os.path.realpath(endpoint.url.removeprefix("unix://"))
+                if place not in asked:  # /var/run is often another name of /run
+                    asked.add(place)
+                    self._answers[endpoint] = ping(endpoint.url)
+        return self._answers
+
+
+def _absence(engine: str, answers: Mapping[Endpoint, Pong]) -> str:
+    """Why there is no such engine, for people: what is there but does not answer, or what a variable names."""
+    telling = [
+        f"{endpoint.url}{f' ({endpoint.source})' if endpoint.source else ''}: {pong.reason}"
+        for endpoint, pong in answers.items()
+        if endpoint.engine == engine and not pong.engine and (endpoint.source or not pong.absent)
+    ]
+    return "; ".join(telling) or "no socket of it was found"
+
+
+def _url(value: str) -> str:
+    return value if "://" in value else f"unix://{value}"
+
+
+def _docker_sockets(environ: Mapping[str, str], root: Path) -> Iterator[Path]:
+    yield root / "var/run/docker.sock"
+    yield _runtime_folder(environ, root) / "docker.sock"
+    home = environ.get("HOME", "")
+    if home.startswith("/"):
+        for below in (
+            ".docker/run/docker.sock",
+            ".docker/desktop/docker.sock",
+            ".rd/docker.sock",
+            ".orbstack/run/docker.sock",
+            ".colima/default/docker.sock",
+        ):
+            yield Path(home, below)
+
+
+def _podman_sockets(environ: Mapping[str, str], root: Path) -> Iterator[Path]:
+    yield root / "var/run/podman/podman.sock"
+    yield _runtime_folder(environ, root) / "podman/podman.sock"
+    home = environ.get("HOME", "")
+    if home.startswith("/"):
+        yield Path(home, ".local/share/containers/podman/machine/podman.sock")
+    temporary = environ.get("TMPDIR", "")
+    if temporary.startswith("/"):
+        for path in sorted(Path(temporary, "podman").glob("*-api.sock")):
+            # Where everybody may write, anybody could pose as an engine.
+            if path.lstat().st_uid in (0, os.geteuid()):
+                yield path
+
+
+def _runtime_folder(environ: Mapping[str, str], root: Path) -> Path:
+    folder = environ.get("XDG_RUNTIME_DIR", "")
+    return Path(folder) if folder.startswith("/") else root / f"run/user/{os.geteuid()}"

@@ -1,0 +1,160 @@
+"""What a runtime is: it starts copies of a workload's server and hands out a handle for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from workloads._core.process import ProcessIdentity
+    from workloads.config import RunConfig
+    from workloads.errors import Problem
+    from workloads.model import Capability, Isolation
+
+__all__ = ("Exit", "Replica", "Runtime")
+
+
+@attrs.frozen
+class Exit:
+    """How a server ended: exactly one of the two is set.
+
+    Attributes:
+        code: Its exit code; None when a signal ended it.
+        signal: The number of the signal that ended it; None when it exited by itself.
+    """
+
+    code: int | None
+    signal: int | None
+
+    def __str__(self) -> str:
+        if self.signal is None:
+            return f"exited with code {self.code}"
+        from signal import Signals
+
+        try:
+            return f"killed by {Signals(self.signal).name}"
+        except ValueError:  # a real-time signal has no name
+            return f"killed by signal {self.signal}"
+
+
+class Replica(Protocol):
+    """One running copy of a workload's server, owned by the process that started it.
+
+    It never outlives that process. Every method may be called from any thread.
+    """
+
+    @property
+    def index(self) -> int:
+        """Its number within the workload, from 0."""
+        ...
+
+    @property
+    def identity(self) -> ProcessIdentity | None:
+        """The leader of the server's process group, for the record on disk; None when it has none here."""
+        ...
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of an HTTP server; None for a stdio server. It may not listen yet."""
+        ...
+
+    @property
+    def stdin(self) -> BinaryIO | None:
+        """The unbuffered writing end of a stdio server's input; None for others. Whoever uses it closes it."""
+        ...
+
+    @property
+    def stdout(self) -> BinaryIO | None:
+        """The unbuffered reading end of a stdio server's output; None for others. Whoever uses it closes it."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        """Wait until the server has ended and nothing of it is left.
+
+        Args:
+            timeout: Seconds to wait at most; None waits as long as it takes.
+
+        Returns:
+            How it ended; None when the time was out.
+        """
+        ...
+
+    def stop(self, grace: float) -> Exit:
+        """Ask the server and all it started to end, and kill what is left after a while. Idempotent.
+
+        Args:
+            grace: Seconds to end by itself in.
+        """
+        ...
+
+    def kill(self) -> None:
+        """Kill the server and all it started, without waiting until it is gone. Idempotent."""
+        ...
+
+
+class Runtime(Protocol):
+    """Something that executes workloads. Safe to use from several threads."""
+
+    @property
+    def name(self) -> str:
+        """The name it is registered and chosen by."""
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do beyond starting and stopping."""
+        ...
+
+    @property
+    def isolation(self) -> Isolation:
+        """What separates its servers from this machine."""
+        ...
+
+    def refusals(self, config: RunConfig) -> list[Problem]:
+        """Every key of a run config that this runtime cannot honour. Pure.
+
+        Args:
+            config: What would be run.
+        """
+        ...
+
+    def preflight(self, config: RunConfig) -> None:
+        """Check early that this machine has what a run config needs, so that the error reaches who asked.
+
+        Args:
+            config: What would be run.
+
+        Raises:
+            CommandNotFoundError: A program is not on this machine.
+        """
+        ...
+
+    def start_replica(
+        self, config: RunConfig, index: int, *, secrets: Mapping[str, str], log: Path, folder: Path
+    ) -> Replica:
+        """Start one copy of the server.
+
+        Args:
+            config: What to run.
+            index: Its number within the workload, from 0.
+            secrets: Resolved secrets: environment variable and value. They are kept in memory only.
+            log: Where what it writes goes, rotated; for a stdio server only its standard error.
+            folder: Its private working folder, created when missing.
+
+        Raises:
+            RunConfigError: The run config asks for what this runtime cannot give; lists every such key.
+            CommandNotFoundError: Its program is not on this machine.
+            PortInUseError: The port it shall listen on is taken.
+            WorkloadFailedError: It could not be started.
+            InsecureStateError: Its folder, or that of its log, belongs to or can be written by someone else.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the runtime itself holds; its replicas are stopped by who started them. Idempotent."""
+        ...
