@@ -29,14 +29,16 @@ class Completion:
         {'a': None}
     """
 
-    def __init__(self, work: Mapping[str, Callable[[], object]]) -> None:
+    def __init__(self, work: Mapping[str, Callable[[], object]], *, single: bool = False) -> None:
         """Start the work.
 
         Args:
             work: What to do for each name. It fails by raising; an error that is not a ``WorkloadsError`` is a defect
                 and is raised as it is by ``wait``.
+            single: Whether the error of the one name is raised itself, not within a ``BatchError``.
         """
         self._work = dict(work)
+        self._single = single
         self._results: dict[str, WorkloadsError | None] = {}
         self._defects: list[BaseException] = []
         self._waiters: list[Callable[[], None]] = []
@@ -71,6 +73,7 @@ class Completion:
         Raises:
             TimeoutError: The time was out. The work goes on.
             BatchError: At least one name failed; it holds every outcome.
+            WorkloadsError: The one name failed of an operation on one workload.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._finished, timeout):
@@ -114,6 +117,10 @@ class Completion:
         if self._defects:
             raise self._defects[0]
         results = self.results()
+        if self._single:
+            for error in results.values():
+                if error is not None:
+                    raise error
         if any(error is not None for error in results.values()):
             raise BatchError.of(results)
         return results

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
     from workloads.completion import Completion
     from workloads.config import RunConfig
-    from workloads.model import Capability, Workload
+    from workloads.model import Capability, Workload, WorkloadEvent
 
 __all__ = (
     "Manager",
     "Stream",
+    "WorkloadGrouping",
     "WorkloadLifecycle",
     "WorkloadLogs",
     "WorkloadReader",
+    "WorkloadWatcher",
 )
 
 T_co = TypeVar("T_co", covariant=True)
@@ -175,6 +177,25 @@ class WorkloadLifecycle(Protocol):
         """
         ...
 
+    def update_workload(self, name: str, config: RunConfig, *, grace: float = 30.0) -> Completion:
+        """Replace the run config of a workload, and run the new one if the workload runs.
+
+        It keeps its name, and its port unless the new run config names one. The old run config stays the stored one
+        until the new one is proven by a ready server; when it fails, the old one runs again.
+
+        Args:
+            name: The workload.
+            config: Its new run config, of the same name.
+            grace: Seconds to stop in, as for ``stop_workloads``.
+
+        Returns:
+            A handle whose ``wait`` raises the one error itself, not a ``BatchError``.
+
+        Raises:
+            InvalidNameError: The name cannot be one of a workload.
+        """
+        ...
+
     def delete_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
         """Stop workloads and remove all that is kept of them. Deleting an unknown one succeeds.
 
@@ -224,7 +245,46 @@ class WorkloadLogs(Protocol):
         ...
 
 
-class Manager(WorkloadReader, WorkloadLifecycle, WorkloadLogs, Protocol):
+class WorkloadGrouping(Protocol):
+    """Knows how to move workloads between groups."""
+
+    def move_to_group(self, names: Sequence[str], source: str, target: str) -> None:
+        """Move workloads from one group to another. Repeating it completes what was interrupted.
+
+        Args:
+            names: The workloads; duplicates count once.
+            source: The group they are in. One that is in ``target`` already counts as moved.
+            target: The group they shall be in.
+
+        Raises:
+            TypeError: ``names`` is a string.
+            InvalidNameError: One of them cannot be a name; nothing was moved.
+            GroupNotFoundError: One of the groups does not exist; nothing was moved.
+            BatchError: Some do not exist or are in a third group, and nothing was moved; or some could not be moved.
+                It tells the outcome of each.
+        """
+        ...
+
+
+class WorkloadWatcher(Protocol):
+    """Knows how to tell of changes as they happen."""
+
+    def watch_workloads(self, *, group: str | None = None) -> Stream[WorkloadEvent]:
+        """Changes, as they happen: ``ADDED`` for all present, then ``SYNCED``, then each change.
+
+        Who reads slowly gets the last state of each workload, not every one. After changes were missed, everything is
+        looked at again and ``SYNCED`` told once more.
+
+        Args:
+            group: Only workloads of this group: joining is told as ``ADDED``, leaving as ``DELETED``. None is all.
+
+        Raises:
+            GroupNotFoundError: There is no such group.
+        """
+        ...
+
+
+class Manager(WorkloadReader, WorkloadLifecycle, WorkloadLogs, WorkloadGrouping, WorkloadWatcher, Protocol):
     """All verbs. A context manager; closing it leaves every workload running."""
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 import workloads
 from tests.support.mcp_client import call_tool
+from tests.support.quick import quick, record_of, runner_of
 from tests.support.waiting import wait_until
 from workloads import RunConfig, WorkloadStatus
 from workloads.errors import (
@@ -30,22 +30,7 @@ from workloads.errors import (
     WorkloadNotReadyError,
 )
 
-QUICK = str(Path(__file__).parents[1] / "servers" / "quick_stdio.py")
 CANARY = "canary-5e1f0c77"
-
-
-def quick(name: str = "quick", *args: str, **fields) -> RunConfig:
-    return RunConfig(name=name, command=[sys.executable, QUICK], cmd_args=list(args), **fields)
-
-
-@pytest.fixture
-def manager():
-    with workloads.new_manager("process") as manager:
-        try:
-            yield manager
-        finally:
-            names = [workload.name for workload in manager.list_workloads(all=True)]
-            manager.delete_workloads(names, grace=5).wait(30)
 
 
 def test_a_workload_runs_answers_is_listed_stops_starts_again_and_is_gone(manager):
@@ -326,21 +311,6 @@ def test_damaged_files_are_told_by_reads_and_do_not_stop_a_delete(manager, tmp_p
         manager.get_run_config("quick")
     manager.delete_workloads(["quick"]).wait(20)
     assert manager.list_workloads(all=True) == []
-
-
-def record_of(name: str):
-    from workloads._core.paths import Paths
-    from workloads.state import RuntimeRecordStore
-
-    record = RuntimeRecordStore(Paths.locate()).read(name)
-    assert record is not None
-    return record
-
-
-def runner_of(name: str) -> int:
-    runner = record_of(name).runner
-    assert runner is not None
-    return runner.pid
 
 
 def descendants(pid: int) -> list[int]:

@@ -26,6 +26,7 @@ __all__ = (
     "is_temporary",
     "read_bytes",
     "remove",
+    "rename",
     "secure_folder",
     "write_atomic",
 )
@@ -139,6 +140,21 @@ def read_bytes(path: Path) -> bytes | None:
                 return file.read()
         finally:
             os.close(fd)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file the name of another in the same folder, in its place, lasting when this returns.
+
+    Args:
+        source: The file.
+        target: Its new name.
+
+    Raises:
+        StateError: It cannot be renamed; both are as they were.
+    """
+    with _as_state_errors(source):
+        source.replace(target)
+        _sync_folder(target.parent)
 
 
 def remove(path: Path) -> bool:

@@ -29,13 +29,11 @@ class Paths:
 
     Attributes:
         state: The folder above run configs, groups and runtime records.
-        data: The folder above statuses and logs.
-        relocated: Whether a state folder was given, so that ``state`` and ``data`` are that one.
+        data: The folder above statuses and logs; the same when a state folder was given.
     """
 
     state: Path
     data: Path
-    relocated: bool = False
 
     @classmethod
     def locate(
@@ -55,7 +53,7 @@ class Paths:
         """
         if state_dir is not None:
             folder = Path(state_dir).absolute()
-            return cls(folder, folder, relocated=True)
+            return cls(folder, folder)
         environ = os.environ if environ is None else environ
         state, data = ".local/state", ".local/share"
         if sys.platform == "darwin" and app == _TOOLHIVE:

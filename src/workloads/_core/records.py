@@ -15,6 +15,7 @@ from workloads._core.files import (
     is_temporary,
     read_bytes,
     remove,
+    rename,
     secure_folder,
     write_atomic,
 )
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ("RecordFolder", "dump_object", "parse_object")
+__all__ = ("SUFFIX", "RecordFolder", "dump_object", "parse_object")
 
-_SUFFIX = ".json"
+SUFFIX = ".json"
+"""The end of the name of every file that holds a record."""
 
 
 @attrs.frozen
@@ -49,7 +51,7 @@ class RecordFolder:
     check: Callable[[str], object]
     kind: str = "workload"
 
-    def path(self, name: str, suffix: str = _SUFFIX) -> Path:
+    def path(self, name: str, suffix: str = SUFFIX) -> Path:
         """The file of a name, which need not exist.
 
         Args:
@@ -69,22 +71,22 @@ class RecordFolder:
             return []
         except OSError as error:
             raise StateError(self.folder, f"cannot be listed: {error.strerror}") from error
-        found = (file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX) and not is_temporary(file))
+        found = (file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX) and not is_temporary(file))
         return sorted(name for name in found if self._is_name(name))
 
-    def exists(self, name: str) -> bool:
+    def exists(self, name: str, suffix: str = SUFFIX) -> bool:
         """Whether a name has a file, damaged or not."""
-        path = self.path(name)
+        path = self.path(name, suffix)
         return check_folder(self.folder, root=self.root) and os.path.lexists(path)
 
-    def read(self, name: str) -> bytes | None:
+    def read(self, name: str, suffix: str = SUFFIX) -> bytes | None:
         """The content of the file of a name; None when there is none."""
-        path = self.path(name)
+        path = self.path(name, suffix)
         return read_bytes(path) if check_folder(self.folder, root=self.root) else None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, suffix: str = SUFFIX) -> None:
         """Write the file of a name, whole and lasting, whether there is one or not."""
-        path = self.path(name)
+        path = self.path(name, suffix)
         self.secure()
         write_atomic(path, data)
 
@@ -94,14 +96,18 @@ class RecordFolder:
         self.secure()
         return create_exclusive(path, data)
 
-    def remove(self, name: str) -> bool:
+    def rename(self, name: str, suffix: str) -> None:
+        """Put the file of a name that has this suffix in the place of its record, in one lasting step."""
+        rename(self.path(name, suffix), self.path(name))
+
+    def remove(self, name: str, suffix: str = SUFFIX) -> bool:
         """Remove the file of a name; returns whether there was one."""
-        path = self.path(name)
+        path = self.path(name, suffix)
         return check_folder(self.folder, root=self.root) and remove(path)
 
     def set_aside(self, name: str) -> Path:
         """Rename the file of a name to ``<name>.json.corrupted``, in the place of an earlier one; returns that path."""
-        kept = self.path(name, f"{_SUFFIX}.corrupted")
+        kept = self.path(name, f"{SUFFIX}.corrupted")
         try:
             return self.path(name).rename(kept)
         except OSError as error:

@@ -85,7 +85,8 @@ def _run_stored(name: str, paths: Paths, reporter: Reporter, signals: ShutdownSi
     inventory = Inventory(paths)
     record = inventory.records.read(name)
     runtime = "process" if record is None else record.runtime
-    _run(inventory.config(name), runtime, start, paths, reporter, signals)
+    config = inventory.proposed(name) if start.proposed else inventory.config(name)
+    _run(config, runtime, start, paths, reporter, signals)
 
 
 def _run_file(file: Path, runtime: str | None, paths: Paths, reporter: Reporter, signals: ShutdownSignals) -> None:
@@ -100,7 +101,7 @@ def _run_file(file: Path, runtime: str | None, paths: Paths, reporter: Reporter,
     config = read(text, source=str(file))
     chosen = detect_runtime(runtime).runtime
     admit(config, load_runtime(chosen))
-    _run(config, chosen, Start(secrets_of(config)), paths, reporter, signals)
+    _run(config, chosen, Start(secrets_of(config, paths)), paths, reporter, signals)
 
 
 def _run(

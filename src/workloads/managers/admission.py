@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from workloads._core.paths import DEFAULT_APP
 from workloads.errors import Problem, RunConfigError
 
 if TYPE_CHECKING:
+    from workloads._core.paths import Paths
     from workloads.config import RunConfig
     from workloads.runtimes.protocol import Runtime
 
@@ -39,13 +41,23 @@ def admit(config: RunConfig, runtime: Runtime) -> None:
     runtime.preflight(config)
 
 
-def secrets_of(config: RunConfig) -> dict[str, str]:
+def secrets_of(config: RunConfig, paths: Paths, *, app: str = DEFAULT_APP) -> dict[str, str]:
     """The secrets that a run config refers to: environment variable and value. Keep them in memory only.
+
+    Args:
+        config: The run config.
+        paths: The application folder, whose secrets are asked.
+        app: Whose folder it is.
 
     Raises:
         SecretNotFoundError: Some are not known; lists all of them.
+        SecretStoreUnavailableError: What keeps them cannot be used.
+        SecretProviderNotFoundError: The environment names a provider of secrets that does not exist.
+        InvalidNameError: One is internal to ToolHive or to this library.
     """
+    if not config.secrets:
+        return {}
     from workloads.config import parse_secret
-    from workloads.secrets import EnvironmentProvider, resolve
+    from workloads.secrets import default_provider, resolve
 
-    return resolve([parse_secret(text) for text in config.secrets], EnvironmentProvider())
+    return resolve([parse_secret(text) for text in config.secrets], default_provider(paths, app=app))

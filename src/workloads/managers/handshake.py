@@ -32,20 +32,21 @@ class Start:
     Attributes:
         secrets: Resolved secrets: environment variable and value.
         foreground: Whether the runner shall end when its caller goes.
+        proposed: Whether to run the proposed run config, not the stored one.
     """
 
     secrets: Mapping[str, str] = attrs.field(repr=False)
     foreground: bool = False
+    proposed: bool = False
 
     def encode(self) -> bytes:
         """The line to send."""
-        return json.dumps({"secrets": dict(self.secrets), "foreground": self.foreground}).encode() + b"\n"
+        return json.dumps(attrs.asdict(self)).encode() + b"\n"
 
     @classmethod
     def decode(cls, line: bytes) -> Start:
         """The message in a line."""
-        message = json.loads(line)
-        return cls(message["secrets"], message["foreground"])
+        return cls(**json.loads(line))
 
 
 @attrs.frozen

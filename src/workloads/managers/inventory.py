@@ -51,6 +51,18 @@ class Inventory:
             raise WorkloadNotFoundError(name)
         return config
 
+    def proposed(self, name: str) -> RunConfig:
+        """The run config that an update wants to store.
+
+        Raises:
+            WorkloadNotFoundError: There is none.
+            CorruptStateError: The file is damaged.
+        """
+        config = self.configs.proposed(name)
+        if config is None:
+            raise WorkloadNotFoundError(name)
+        return config
+
     def stored(self, name: str) -> Stored | None:
         """Everything on disk about a workload, damaged or not; None when it does not exist."""
         damage: list[str] = []
@@ -77,6 +89,14 @@ class Inventory:
 
         stored = self.stored(name)
         return None if stored is None else view(stored, process.is_alive)
+
+    def leftovers(self) -> list[str]:
+        """The names that have a status or a runtime record and no run config, sorted."""
+        return sorted({*self.statuses.names(), *self.records.names()} - set(self.names()))
+
+    def has_leftovers(self, name: str) -> bool:
+        """Whether a name has a status or a runtime record."""
+        return name in self.statuses.names() or name in self.records.names()
 
     def has_runner(self, name: str) -> bool:
         """Whether a proxy runner of the workload lives."""
@@ -132,4 +152,5 @@ class Inventory:
             file.unlink(missing_ok=True)
         self.records.delete(name)
         self.statuses.delete(name)
+        self.configs.withdraw(name)
         self.configs.delete(name)

@@ -11,6 +11,8 @@ from workloads.errors import (
     CorruptStateError,
     GroupNotFoundError,
     PortInUseError,
+    Problem,
+    RunConfigError,
     WorkloadExistsError,
     WorkloadFailedError,
     WorkloadNotReadyError,
@@ -37,6 +39,11 @@ _OWN_TIMEOUT = 30.0
 _KILL_TIMEOUT = 5.0
 _PORT_TRIES = 5
 _LOG_LINES = 20
+
+_MEANT_TO_RUN = frozenset({
+    WorkloadStatus.RUNNING, WorkloadStatus.STARTING, WorkloadStatus.UNHEALTHY,
+    WorkloadStatus.UNAUTHENTICATED, WorkloadStatus.AUTH_RETRYING,
+})  # fmt: skip
 
 
 class Lifecycle:
@@ -73,9 +80,57 @@ class Lifecycle:
         finally:
             handle.close()
 
+    def update(self, name: str, config: RunConfig, *, grace: float) -> None:
+        """Replace the run config of a workload.
+
+        That of a running workload is stored when its new server is ready, in one step; until then the old one is what
+        is stored, and when the new server fails it is what runs again. A workload that does not run is not started.
+        """
+        if config.name != name:
+            raise RunConfigError([Problem("name", f"must stay {name!r}, got {config.name!r}; names cannot be changed")])
+        with self._inventory.operation(name):
+            self._settle(name)
+            former = self._inventory.config(name)
+            chosen = config if config.port else config.evolve(port=former.port)
+            self._admit(chosen)
+            secrets = self._secrets(chosen)
+            if not self._inventory.has_runner(name):
+                self._inventory.configs.save(chosen)
+                return
+            if (chosen.host, chosen.port) != (former.host, former.port):
+                _check_port(chosen)
+            self._inventory.configs.propose(chosen)
+            try:
+                self._end(name, grace)
+                self._prove(chosen, Start(secrets, proposed=True))
+                self._inventory.configs.adopt(name)
+            except BaseException as error:
+                self._restore(name, former, error)
+                raise
+
+    def recover(self, name: str) -> None:
+        """Start a workload again that a crash, or the end of the machine, has ended; else do nothing."""
+        with self._inventory.operation(name):
+            self._settle(name)
+            status = self._inventory.statuses.read(name)
+            if status is None or status.status not in _MEANT_TO_RUN or self._inventory.has_runner(name):
+                return
+            handle = self._start(name)
+        self._await_start(name, handle)
+
+    def sweep(self, name: str) -> bool:
+        """End and remove what is left of a workload whose run config is gone; returns whether anything was."""
+        with self._inventory.operation(name):
+            if self._inventory.stored(name) is not None or not self._inventory.has_leftovers(name):
+                return False
+            self._end(name, 0.0)
+            self._inventory.forget(name)
+            return True
+
     def start(self, name: str) -> None:
         """Start a workload that is not running, and wait until it is ready."""
         with self._inventory.operation(name):
+            self._settle(name)
             handle = self._start(name)
         self._await_start(name, handle)
 
@@ -83,6 +138,7 @@ class Lifecycle:
         """Stop a workload and start it again, and wait until it is ready."""
         with self._inventory.operation(name):
             self._inventory.config(name)
+            self._settle(name)
             self._stop(name, grace)
             handle = self._start(name)
         self._await_start(name, handle)
@@ -91,6 +147,7 @@ class Lifecycle:
         """Stop a workload: its proxy drains, then its server ends; what is left after ``grace`` seconds is killed."""
         with self._inventory.operation(name):
             self._inventory.get(name)
+            self._settle(name)
             self._stop(name, grace)
 
     def delete(self, name: str, *, grace: float) -> None:
@@ -108,6 +165,7 @@ class Lifecycle:
         name = config.name
         self._admit(config)
         with self._inventory.operation(name):
+            self._settle(name)
             present = self._inventory.find(name)
             if present is not None and present.status is not WorkloadStatus.ERROR:
                 raise WorkloadExistsError(name, present.status)
@@ -119,14 +177,17 @@ class Lifecycle:
         if not self._inventory.groups.exists(config.effective_group):
             raise GroupNotFoundError(config.effective_group)
 
+    def _secrets(self, config: RunConfig) -> dict[str, str]:
+        return secrets_of(config, self._inventory.paths, app=self._settings.app)
+
     def _spawn_on_free_port(self, config: RunConfig, *, foreground: bool) -> RunnerHandle:
         """Store the run config with the port of its proxy, and start its runner.
 
         A port that was free when it was picked may be taken before the runner listens: then another is picked.
         """
-        secrets = secrets_of(config)
-        if config.port and not is_free(config.port, config.host):
-            raise PortInUseError(config.host, config.port)
+        secrets = self._secrets(config)
+        if config.port:
+            _check_port(config)
         for left in reversed(range(_PORT_TRIES)):
             chosen = config if config.port else config.evolve(port=free_port())
             self._inventory.configs.save(chosen)
@@ -167,7 +228,7 @@ class Lifecycle:
             return None
         self._admit(config)
         self._end(name, 0.0)
-        return self._spawn(config, Start(secrets_of(config)))
+        return self._spawn(config, Start(self._secrets(config)))
 
     def _await_start(self, name: str, handle: RunnerHandle | None) -> None:
         if handle is not None:
@@ -195,7 +256,30 @@ class Lifecycle:
                 name, waited=waited, status=workload.status, status_context=workload.status_context, logs=list(lines)
             )
 
+    def _prove(self, config: RunConfig, start: Start) -> None:
+        """Start a workload and wait until it is ready."""
+        handle = self._spawn(config, start)
+        try:
+            self._expect(config.name, handle, "ready", None)
+        finally:
+            handle.close()
+
+    def _restore(self, name: str, former: RunConfig, error: BaseException) -> None:
+        """Run the former run config of a workload again, whose update failed."""
+        try:
+            self._settle(name)
+            self._prove(former, Start(self._secrets(former)))
+            error.add_note(f"workload {name!r} runs again as it was before")
+        except WorkloadsError as failure:
+            error.add_note(f"workload {name!r} could not be started again as it was before: {failure}")
+
     # Ending
+
+    def _settle(self, name: str) -> None:
+        """Undo an update that was interrupted before the new run config was proven."""
+        if self._inventory.configs.has_proposal(name):
+            self._end(name, 0.0)
+            self._inventory.configs.withdraw(name)
 
     def _stop(self, name: str, grace: float) -> None:
         self._inventory.statuses.set(name, WorkloadStatus.STOPPING)
@@ -229,6 +313,11 @@ class Lifecycle:
             self._inventory.records.delete(name)
         finally:
             lock.release()
+
+
+def _check_port(config: RunConfig) -> None:
+    if not is_free(config.port, config.host):
+        raise PortInUseError(config.host, config.port)
 
 
 def _end_runner(runner: ProcessIdentity | None, grace: float) -> str:

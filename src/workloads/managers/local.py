@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workloads.manager import Stream
     from workloads.managers.inventory import Inventory
     from workloads.managers.lifecycle import Lifecycle
-    from workloads.model import Workload
+    from workloads.model import Workload, WorkloadEvent
 
 __all__ = ("LocalManager",)
 
@@ -52,7 +52,7 @@ class LocalManager:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond the verbs that every manager has."""
-        return frozenset({Capability.RUN_FOREGROUND, Capability.STDIO, Capability.PROXY_LOGS})
+        return frozenset({Capability.RUN_FOREGROUND, Capability.STDIO, Capability.PROXY_LOGS, Capability.WATCH})
 
     def close(self) -> None:
         """Free what the manager itself holds. Workloads go on. Idempotent."""
@@ -125,7 +125,47 @@ class LocalManager:
         """See :meth:`workloads.WorkloadLifecycle.delete_workloads`."""
         return _batch(names, lambda name: self._lifecycle.delete(name, grace=grace))
 
+    def update_workload(self, name: str, config: RunConfig, *, grace: float = 30.0) -> Completion:
+        """See :meth:`workloads.WorkloadLifecycle.update_workload`."""
+        from workloads.completion import Completion
+
+        return Completion({_checked(name): lambda: self._lifecycle.update(name, config, grace=grace)}, single=True)
+
+    # Repairing
+
+    def recover(self) -> Completion:
+        """Start again what a crash or the end of the machine has ended, and end what such a runner has left behind.
+
+        Workloads that were stopped stay stopped, and those that run are left alone. Each is done when it is ready.
+        """
+        return _batch(self._inventory.names(), self._lifecycle.recover)
+
+    def prune(self) -> list[str]:
+        """Remove what is left of workloads that no longer exist.
+
+        Returns:
+            The names of those workloads, sorted.
+        """
+        return [name for name in self._inventory.leftovers() if self._lifecycle.sweep(name)]
+
+    # Watching
+
+    def watch_workloads(self, *, group: str | None = None) -> Stream[WorkloadEvent]:
+        """See :meth:`workloads.WorkloadWatcher.watch_workloads`."""
+        from workloads.managers.watch import WorkloadWatch
+
+        return WorkloadWatch(self._inventory, group=group)
+
     # Groups
+
+    def move_to_group(self, names: Sequence[str], source: str, target: str) -> None:
+        """See :meth:`workloads.WorkloadGrouping.move_to_group`."""
+        from workloads.managers.membership import Membership
+
+        membership = Membership(self._inventory)
+        distinct = _distinct(names)
+        membership.check(distinct, source, target)
+        membership.move(distinct, source, target)
 
     @property
     def groups(self) -> GroupManager:
@@ -187,10 +227,14 @@ def _batch(names: Sequence[str], work: Callable[[str], object]) -> Completion:
     """Do ``work`` for every name at once, after every name has been checked."""
     from workloads.completion import Completion
 
-    if isinstance(names, str):
-        raise TypeError(f"names must be a sequence of names, not the string {names!r}; write [{names!r}]")
-
     def bound(name: str) -> Callable[[], object]:
         return lambda: work(name)
 
-    return Completion({_checked(name): bound(name) for name in names})
+    return Completion({name: bound(name) for name in _distinct(names)})
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, each checked and once."""
+    if isinstance(names, str):
+        raise TypeError(f"names must be a sequence of names, not the string {names!r}; write [{names!r}]")
+    return list(dict.fromkeys(_checked(name) for name in names))

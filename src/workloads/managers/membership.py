@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads.errors import BatchError, CorruptStateError, WorkloadsError
+from workloads.errors import (
+    BatchError,
+    CorruptStateError,
+    GroupNotFoundError,
+    WorkloadFailedError,
+    WorkloadsError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +46,29 @@ class Membership:
                 results[name] = error
         if any(results.values()):
             raise BatchError.of(results)
+
+    def check(self, names: Sequence[str], source: str, target: str) -> None:
+        """Check that workloads can be moved: each is in ``source``, or in ``target`` already.
+
+        Raises:
+            GroupNotFoundError: One of the groups does not exist.
+            BatchError: Some workloads do not exist, or are in a third group.
+        """
+        for group in (source, target):
+            if not self._inventory.groups.exists(group):
+                raise GroupNotFoundError(group)
+        results = {name: self._obstacle(name, source, target) for name in names}
+        if any(results.values()):
+            raise BatchError.of(results)
+
+    def _obstacle(self, name: str, source: str, target: str) -> WorkloadsError | None:
+        try:
+            group = self._inventory.config(name).effective_group
+        except WorkloadsError as error:
+            return error
+        return (
+            None if group in (source, target) else WorkloadFailedError(name, f"is in group {group!r}, not {source!r}")
+        )
 
     def _move(self, name: str, source: str, target: str) -> None:
         with self._inventory.operation(name):

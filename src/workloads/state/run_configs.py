@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads._core.records import RecordFolder
+from workloads._core.records import SUFFIX, RecordFolder
 from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError, Problem, RunConfigError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
 
 __all__ = ("RunConfigStore",)
+
+_PROPOSED = f"+proposed{SUFFIX}"  # no name holds a '+', so it is never taken for another workload's
 
 
 class RunConfigStore:
@@ -51,6 +53,52 @@ class RunConfigStore:
         """
         return self._records.create(config.effective_base_name, _dump(config))
 
+    def propose(self, config: RunConfig) -> None:
+        """Write a run config beside the one that has its base name, to be adopted once it is proven.
+
+        Args:
+            config: What to write.
+        """
+        self._records.write(config.effective_base_name, _dump(config), _PROPOSED)
+
+    def proposed(self, base_name: str) -> RunConfig | None:
+        """The run config that was proposed and neither adopted nor withdrawn; None when there is none.
+
+        Args:
+            base_name: The base name.
+
+        Raises:
+            CorruptStateError: The file is damaged. It is left as it is.
+        """
+        return self._load(base_name, _PROPOSED)
+
+    def has_proposal(self, base_name: str) -> bool:
+        """Whether a run config was proposed and neither adopted nor withdrawn, damaged or not.
+
+        Args:
+            base_name: The base name.
+        """
+        return self._records.exists(base_name, _PROPOSED)
+
+    def adopt(self, base_name: str) -> None:
+        """Put the proposed run config in the place of the stored one, in one step.
+
+        Args:
+            base_name: The base name.
+        """
+        self._records.rename(base_name, _PROPOSED)
+
+    def withdraw(self, base_name: str) -> bool:
+        """Remove the proposed run config.
+
+        Args:
+            base_name: The base name.
+
+        Returns:
+            Whether there was one.
+        """
+        return self._records.remove(base_name, _PROPOSED)
+
     def load(self, base_name: str) -> RunConfig | None:
         """The run config of a base name; None when there is none.
 
@@ -60,17 +108,7 @@ class RunConfigStore:
         Raises:
             CorruptStateError: The file is damaged. It is left as it is.
         """
-        data = self._records.read(base_name)
-        if data is None:
-            return None
-        from workloads.config import RunConfig
-
-        path = self._records.path(base_name)
-        try:
-            return RunConfig.from_json(data, source=str(path))
-        except RunConfigError as error:
-            listed = "; ".join(str(problem) for problem in error.problems)
-            raise CorruptStateError(path, f"is not a run config: {listed}; repair or remove it") from error
+        return self._load(base_name)
 
     def delete(self, base_name: str) -> bool:
         """Remove the run config of a base name.
@@ -86,6 +124,19 @@ class RunConfigStore:
     def names(self) -> list[str]:
         """The base names that have a run config, damaged or not, sorted."""
         return self._records.names()
+
+    def _load(self, base_name: str, suffix: str = SUFFIX) -> RunConfig | None:
+        data = self._records.read(base_name, suffix)
+        if data is None:
+            return None
+        from workloads.config import RunConfig
+
+        path = self._records.path(base_name, suffix)
+        try:
+            return RunConfig.from_json(data, source=str(path))
+        except RunConfigError as error:
+            listed = "; ".join(str(problem) for problem in error.problems)
+            raise CorruptStateError(path, f"is not a run config: {listed}; repair or remove it") from error
 
 
 def _dump(config: RunConfig) -> bytes:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 import sys
@@ -100,6 +102,21 @@ def test_a_write_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
     temporary, rename, folder = calls
     assert temporary.startswith(str(tmp_path / ".a.tmp-"))
     assert [rename, folder] == ["rename", str(tmp_path)]
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_sync_folders_is_taken_as_it_is(folder, monkeypatch, number, fails):
+    fsync = os.fsync
+
+    def sync_files_only(fd):
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", sync_files_only)
+    with pytest.raises(StateError) if fails else contextlib.nullcontext():
+        files.write_atomic(folder / "a", b"1")
+    assert files.read_bytes(folder / "a") == b"1"
 
 
 def test_a_link_is_replaced_and_not_written_through(tmp_path):

@@ -147,6 +147,16 @@ def test_the_descriptor_is_not_inherited(path):
     assert _descriptors_of(path) == []
 
 
+def test_a_copy_of_the_descriptor_does_not_keep_the_lock(path):
+    # What a child has for a moment that was forked while the lock was held.
+    lock = FileLock(path)
+    lock.acquire(0)
+    copy = os.dup(_descriptors_of(path)[0])
+    lock.release()
+    assert is_free(path)
+    os.close(copy)
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o777], ids=oct)
 def test_the_file_is_0600_whatever_the_umask(path, umask):
     previous = os.umask(umask)

@@ -302,8 +302,10 @@ def test_a_signal_handler_may_close_a_stream_in_the_midst_of_next(log):
     stream = LineStream([log], follow=True)
     previous = signal.signal(signal.SIGALRM, lambda *_: stream.close())
     signal.setitimer(signal.ITIMER_REAL, 0.02)
+    begin = time.monotonic()
     try:
         assert list(stream) == []
+        assert time.monotonic() - begin < 0.5, "it did not wait for itself"
     finally:
         signal.signal(signal.SIGALRM, previous)
 

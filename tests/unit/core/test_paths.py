@@ -18,7 +18,6 @@ def test_the_defaults_are_below_the_home_folder():
     assert paths.runtimes == Path("/home/ana/.local/state/workloads/runtimes")
     assert paths.statuses == Path("/home/ana/.local/share/workloads/statuses")
     assert paths.logs == Path("/home/ana/.local/share/workloads/logs")
-    assert not paths.relocated
 
 
 def test_xdg_variables_move_them():
@@ -43,7 +42,6 @@ def test_a_state_folder_holds_everything_directly(tmp_path):
     folders = [paths.runconfigs, paths.groups, paths.statuses, paths.runtimes, paths.logs]
     assert {folder.parent for folder in folders} == {tmp_path}
     assert len(set(folders)) == 5
-    assert paths.relocated
 
 
 def test_a_relative_state_folder_is_meant_from_here(tmp_path, monkeypatch):

@@ -1,0 +1,287 @@
+"""Being told when files in folders change and when processes end, without looking again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+from typing import TYPE_CHECKING
+
+import attrs
+
+from workloads._core.process import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from workloads._core.process import ProcessIdentity
+
+__all__ = ("Change", "ChangeWatch")
+
+_POLL = 0.1
+
+
+@attrs.frozen
+class Change:
+    """What has happened since the last time.
+
+    Attributes:
+        files: Files that were written, renamed or removed.
+        ended: Keys of processes that have ended.
+        lost: Whether something was missed, so that everything has to be looked at again.
+    """
+
+    files: frozenset[Path] = frozenset()
+    ended: frozenset[str] = frozenset()
+    lost: bool = False
+
+
+class ChangeWatch:
+    """Tells of changes in some folders, which need not exist yet, and of the end of some processes.
+
+    On Linux the kernel tells (inotify and pidfds); elsewhere the folders and processes are looked at ten times a
+    second. One thread reads; any thread may close.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        """Begin to watch.
+
+        Args:
+            folders: The folders; what is in folders within them is not watched.
+
+        Raises:
+            OSError: The system does not allow any more watches.
+        """
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        try:
+            self._folders = _InotifyFolders(folders) if sys.platform == "linux" else _PolledFolders(folders)
+        except BaseException:
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            raise
+        self._processes = _Processes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    def follow(self, key: str, process: ProcessIdentity | None) -> None:
+        """Tell of the end of this process from now on, instead of the one that was followed under the same key.
+
+        Args:
+            key: What it is told as.
+            process: The process; None follows none.
+        """
+        self._processes.follow(key, process)
+
+    def next(self, timeout: float | None = None) -> Change | None:
+        """Wait for the next change.
+
+        Args:
+            timeout: Seconds to wait; None waits as long as it takes.
+
+        Returns:
+            None when the time was out, or :meth:`interrupt` was called.
+        """
+        poll = select.poll()
+        poll.register(self._wake_read, select.POLLIN)
+        for fd in (*self._folders.descriptors(), *self._processes.descriptors()):
+            poll.register(fd, select.POLLIN)
+        blind = not self._folders.told or self._processes.blind
+        if blind and (timeout is None or timeout > _POLL):
+            timeout = _POLL
+        ready = {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
+        if self._wake_read in ready:
+            return None
+        files, lost = self._folders.changes()
+        ended = self._processes.ended(ready)
+        return Change(frozenset(files), frozenset(ended), lost) if files or ended or lost or blind else None
+
+    def interrupt(self) -> None:
+        """End the waiting of another thread, now and ever after; from any thread."""
+        try:
+            os.write(self._wake_write, b"x")
+        except OSError:  # interrupted often enough, or closed
+            return
+
+    def close(self) -> None:
+        """Free what is held, when nobody waits. Idempotent."""
+        if self._wake_read >= 0:
+            self._folders.close()
+            self._processes.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            self._wake_read = self._wake_write = -1
+
+
+class _Processes:
+    """Processes of which the end is awaited."""
+
+    def __init__(self) -> None:
+        self._followed: dict[str, tuple[ProcessIdentity, int | None]] = {}
+
+    @property
+    def blind(self) -> bool:
+        """Whether there are some for which there is no descriptor, so that they have to be looked at."""
+        return any(fd is None for _, fd in self._followed.values())
+
+    def descriptors(self) -> list[int]:
+        return [fd for _, fd in self._followed.values() if fd is not None]
+
+    def follow(self, key: str, process: ProcessIdentity | None) -> None:
+        current = self._followed.get(key)
+        if current is not None and current[0] == process:
+            return
+        self._forget(key)
+        if process is not None and is_alive(process):
+            self._followed[key] = process, _pidfd(process)
+
+    def ended(self, ready: set[int]) -> list[str]:
+        ended = [
+            key
+            for key, (process, fd) in self._followed.items()
+            if (fd in ready if fd is not None else not is_alive(process))
+        ]
+        for key in ended:
+            self._forget(key)
+        return ended
+
+    def close(self) -> None:
+        for key in list(self._followed):
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        _, fd = self._followed.pop(key, (None, None))
+        if fd is not None:
+            os.close(fd)
+
+
+def _pidfd(process: ProcessIdentity) -> int | None:
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        fd = os.pidfd_open(process.pid)
+    except OSError:  # a kernel or sandbox without them, or it has just ended: it is looked at instead
+        return None
+    if is_alive(process):
+        return fd
+    os.close(fd)  # it may be of another process that got the number
+    return None
+
+
+class _InotifyFolders:
+    """Folders of which the kernel tells."""
+
+    told = True
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        from inotify_simple import INotify, flags
+
+        self._flags = flags
+        self._inotify = INotify(nonblocking=True)
+        self._watched: dict[int, Path] = {}
+        self._missing = set(folders)
+        try:
+            self._add_missing()
+        except BaseException:
+            self._inotify.close()
+            raise
+
+    def descriptors(self) -> list[int]:
+        return [self._inotify.fileno()]
+
+    def changes(self) -> tuple[set[Path], bool]:
+        files: set[Path] = set()
+        lost = False
+        for event in self._inotify.read(timeout=0):
+            if event.mask & self._flags.Q_OVERFLOW:
+                lost = True
+                continue
+            folder = self._watched.get(event.wd)
+            if folder is None:
+                continue
+            if event.mask & (self._flags.IGNORED | self._flags.MOVE_SELF):  # the folder is gone
+                if event.mask & self._flags.MOVE_SELF:
+                    self._inotify.rm_watch(event.wd)
+                del self._watched[event.wd]
+                self._missing.add(folder)
+                lost = True
+            elif event.name:
+                files.add(folder / event.name)
+        if self._missing and (files or lost):
+            files |= self._add_missing()
+        return files, lost
+
+    def close(self) -> None:
+        self._inotify.close()
+
+    def _add_missing(self) -> set[Path]:
+        """Watch the folders that exist by now, and for the others the nearest folder above them that does.
+
+        Returns:
+            What is in those that came into being.
+        """
+        files: set[Path] = set()
+        for folder in sorted(self._missing):
+            if not self._add(folder):
+                self._add(next(parent for parent in folder.parents if parent.is_dir()))
+                # It may have come into being before the one above it was watched.
+                if not self._add(folder):
+                    continue
+            self._missing.discard(folder)
+            with contextlib.suppress(FileNotFoundError):  # gone already
+                files.update(folder.iterdir())
+        return files
+
+    def _add(self, folder: Path) -> bool:
+        flags = self._flags
+        mask = flags.CREATE | flags.CLOSE_WRITE | flags.MOVED_TO | flags.MOVED_FROM | flags.DELETE | flags.MOVE_SELF
+        try:
+            self._watched[self._inotify.add_watch(folder, mask | flags.ONLYDIR)] = folder
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+
+class _PolledFolders:
+    """Folders that have to be looked at, where nobody tells."""
+
+    told = False
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = tuple(folders)
+        self._seen = self._look()
+
+    def descriptors(self) -> list[int]:
+        return []
+
+    def changes(self) -> tuple[set[Path], bool]:
+        former, self._seen = self._seen, self._look()
+        return {path for path, _ in former.items() ^ self._seen.items()}, False
+
+    def close(self) -> None:
+        self._seen = {}
+
+    def _look(self) -> dict[Path, tuple[int, int]]:
+        found: dict[Path, tuple[int, int]] = {}
+        for folder in self._folders:
+            try:
+                entries = list(os.scandir(folder))
+            except FileNotFoundError:
+                continue
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                found[folder / entry.name] = status.st_mtime_ns, status.st_ino
+        return found

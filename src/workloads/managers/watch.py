@@ -1,0 +1,123 @@
+"""Changes of this machine's workloads as they happen."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from workloads._core import process
+from workloads._core.changes import ChangeWatch
+from workloads.errors import GroupNotFoundError, InvalidNameError
+from workloads.managers.view import view
+from workloads.model import EventType, WorkloadEvent
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from workloads.managers.inventory import Inventory
+    from workloads.model import Workload
+
+__all__ = ("WorkloadWatch",)
+
+_SUFFIX = ".json"
+
+
+class WorkloadWatch:
+    """A stream of events: every workload there is, ``SYNCED``, and then each change; satisfies ``manager.Stream``.
+
+    An event tells how a workload is when the event is taken: whoever takes them slowly gets one for many changes. When
+    changes were missed, everything is looked at again and ``SYNCED`` told once more.
+    """
+
+    def __init__(self, inventory: Inventory, *, group: str | None = None) -> None:
+        """Begin to watch.
+
+        Args:
+            inventory: The workloads.
+            group: Only those of this group: joining is told as ``ADDED``, leaving as ``DELETED``. None is all.
+
+        Raises:
+            GroupNotFoundError: There is no such group.
+        """
+        if group is not None and not inventory.groups.exists(group):
+            raise GroupNotFoundError(group)
+        self._inventory = inventory
+        self._group = group
+        self._told: dict[str, Workload] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+        paths = inventory.paths
+        # Before looking for the first time, so that no change falls between.
+        self._changes = ChangeWatch([paths.runconfigs, paths.statuses, paths.runtimes])
+        self._due = set(inventory.names())
+        self._sync_due = True
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> WorkloadEvent:
+        with self._lock:
+            while not self._closed:
+                event = self._next_due()
+                if event is not None:
+                    return event
+                self._await_change()
+            self._changes.close()
+            raise StopIteration
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stream and free what it holds. Idempotent, from any thread; a blocked ``next`` ends at once."""
+        self._closed = True
+        self._changes.interrupt()
+        with self._lock:
+            self._changes.close()
+
+    def _next_due(self) -> WorkloadEvent | None:
+        """The next event among the workloads that may have changed."""
+        while self._due:
+            name = min(self._due)
+            self._due.discard(name)
+            event = self._event(name)
+            if event is not None:
+                return event
+        if self._sync_due:
+            self._sync_due = False
+            return WorkloadEvent(EventType.SYNCED, None)
+        return None
+
+    def _event(self, name: str) -> WorkloadEvent | None:
+        try:
+            stored = self._inventory.stored(name)
+        except InvalidNameError:  # a file that somebody else put there
+            return None
+        runner = None if stored is None or stored.record is None else stored.record.runner
+        self._changes.follow(name, runner)
+        now = None if stored is None else view(stored, process.is_alive)
+        if now is not None and self._group is not None and now.group != self._group:
+            now = None
+        before = self._told.pop(name, None)
+        if now is None:
+            return None if before is None else WorkloadEvent(EventType.DELETED, before)
+        self._told[name] = now
+        if before == now:
+            return None
+        return WorkloadEvent(EventType.ADDED if before is None else EventType.MODIFIED, now)
+
+    def _await_change(self) -> None:
+        change = self._changes.next()
+        if change is None:
+            return
+        self._due |= change.ended
+        self._due |= {file.name.removesuffix(_SUFFIX) for file in change.files if file.name.endswith(_SUFFIX)}
+        if change.lost:
+            self._due |= {*self._inventory.names(), *self._told}
+            self._sync_due = True

@@ -1,0 +1,30 @@
+"""Workloads of the quick stand-in server, and what is on record about them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from workloads import RunConfig
+from workloads._core.paths import Paths
+from workloads.state import RuntimeRecord, RuntimeRecordStore
+
+QUICK = str(Path(__file__).parents[1] / "servers" / "quick_stdio.py")
+
+
+def quick(name: str = "quick", *args: str, **fields: Any) -> RunConfig:
+    """A run config of the quick server, started with these arguments."""
+    return RunConfig(name=name, command=[sys.executable, QUICK], cmd_args=list(args), **fields)
+
+
+def record_of(name: str) -> RuntimeRecord:
+    record = RuntimeRecordStore(Paths.locate()).read(name)
+    assert record is not None
+    return record
+
+
+def runner_of(name: str) -> int:
+    runner = record_of(name).runner
+    assert runner is not None
+    return runner.pid
