@@ -1,0 +1,149 @@
+"""Run configs: the serialisable descriptions of workloads, and the small languages inside of them.
+
+Names are loaded when they are first used: building a :class:`RunConfig` imports neither the codec nor its libraries.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workloads.config._additive_keys import AdditiveKeys
+    from workloads.config._base import ConfigObject
+    from workloads.config._toolhive_keys import ToolHiveKeys
+    from workloads.config.build import BuildConfig, IgnoreConfig
+    from workloads.config.duration import format_duration, parse_duration
+    from workloads.config.grammars import (
+        Mount,
+        PublishedPort,
+        SecretReference,
+        check_label,
+        check_labels,
+        parse_cpus,
+        parse_label,
+        parse_memory,
+        parse_mount,
+        parse_publish,
+        parse_secret,
+        parse_user,
+        parse_volume,
+    )
+    from workloads.config.middleware import HeaderForward, MiddlewareConfig, ToolOverride, Webhook, WebhookTLS
+    from workloads.config.names import check_group_name, check_portable_name, check_workload_name, sanitize_name
+    from workloads.config.observability import AuditConfig, TelemetryConfig
+    from workloads.config.oidc import OIDCConfig
+    from workloads.config.permissions import (
+        InboundPermissions,
+        NetworkPermissions,
+        OutboundPermissions,
+        PermissionProfile,
+    )
+    from workloads.config.protections import unenforceable, unenforced_warnings
+    from workloads.config.rate_limit import RateLimitBucket, RateLimitConfig, ToolRateLimit
+    from workloads.config.remote_auth import RemoteAuthConfig
+    from workloads.config.run_config import (
+        DEFAULT_SCHEMA_VERSION,
+        DEFAULT_SESSION_CACHE_SIZE,
+        DEFAULT_SESSION_TTL,
+        RunConfig,
+    )
+    from workloads.config.scaling import ScalingConfig, SessionRedis
+
+__all__ = (
+    "DEFAULT_SCHEMA_VERSION",
+    "DEFAULT_SESSION_CACHE_SIZE",
+    "DEFAULT_SESSION_TTL",
+    "AdditiveKeys",
+    "AuditConfig",
+    "BuildConfig",
+    "ConfigObject",
+    "HeaderForward",
+    "IgnoreConfig",
+    "InboundPermissions",
+    "MiddlewareConfig",
+    "Mount",
+    "NetworkPermissions",
+    "OIDCConfig",
+    "OutboundPermissions",
+    "PermissionProfile",
+    "PublishedPort",
+    "RateLimitBucket",
+    "RateLimitConfig",
+    "RemoteAuthConfig",
+    "RunConfig",
+    "ScalingConfig",
+    "SecretReference",
+    "SessionRedis",
+    "TelemetryConfig",
+    "ToolHiveKeys",
+    "ToolOverride",
+    "ToolRateLimit",
+    "Webhook",
+    "WebhookTLS",
+    "check_group_name",
+    "check_label",
+    "check_labels",
+    "check_portable_name",
+    "check_workload_name",
+    "format_duration",
+    "parse_cpus",
+    "parse_duration",
+    "parse_label",
+    "parse_memory",
+    "parse_mount",
+    "parse_publish",
+    "parse_secret",
+    "parse_user",
+    "parse_volume",
+    "sanitize_name",
+    "unenforceable",
+    "unenforced_warnings",
+)
+
+_MODULES = {
+    "_additive_keys": ("AdditiveKeys",),
+    "_base": ("ConfigObject",),
+    "_toolhive_keys": ("ToolHiveKeys",),
+    "build": ("BuildConfig", "IgnoreConfig"),
+    "duration": ("format_duration", "parse_duration"),
+    "grammars": (
+        "Mount",
+        "PublishedPort",
+        "SecretReference",
+        "check_label",
+        "check_labels",
+        "parse_cpus",
+        "parse_label",
+        "parse_memory",
+        "parse_mount",
+        "parse_publish",
+        "parse_secret",
+        "parse_user",
+        "parse_volume",
+    ),
+    "middleware": ("HeaderForward", "MiddlewareConfig", "ToolOverride", "Webhook", "WebhookTLS"),
+    "names": ("check_group_name", "check_portable_name", "check_workload_name", "sanitize_name"),
+    "observability": ("AuditConfig", "TelemetryConfig"),
+    "oidc": ("OIDCConfig",),
+    "permissions": ("InboundPermissions", "NetworkPermissions", "OutboundPermissions", "PermissionProfile"),
+    "protections": ("unenforceable", "unenforced_warnings"),
+    "rate_limit": ("RateLimitBucket", "RateLimitConfig", "ToolRateLimit"),
+    "remote_auth": ("RemoteAuthConfig",),
+    "run_config": ("DEFAULT_SCHEMA_VERSION", "DEFAULT_SESSION_CACHE_SIZE", "DEFAULT_SESSION_TTL", "RunConfig"),
+    "scaling": ("ScalingConfig", "SessionRedis"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

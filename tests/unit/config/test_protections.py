@@ -1,0 +1,114 @@
+"""What this build cannot enforce is refused, and what it ignores is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.config.documents import EXPORTED
+
+from workloads.config import RunConfig, unenforceable, unenforced_warnings
+
+
+def refused(**document: Any) -> list[str]:
+    return [problem.path for problem in unenforceable(RunConfig.from_dict({"name": "x", **document}))]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("oidc_config", {"Issuer": "https://example.org"}),
+        ("oidc_config", {}),
+        ("authz_config", {}),
+        ("authz_config_path", "/etc/authz.json"),
+        ("audit_config", {"enabled": True}),
+        ("audit_config_path", "/etc/audit.json"),
+        ("rate_limit_config", {}),
+        ("rate_limit_namespace", "a"),
+        ("validating_webhooks", [{}]),
+        ("mutating_webhooks", [{}]),
+        ("token_exchange_config", {}),
+        ("upstream_swap_config", {}),
+        ("aws_sts_config", {}),
+        ("embedded_auth_server_config", {}),
+        ("tools_filter", ["a"]),
+        ("tools_override", {"a": {"name": "b"}}),
+        ("header_forward", {}),
+        ("remote_url", "https://example.org"),
+        ("remote_auth_config", {}),
+    ],
+)
+def test_a_key_that_asks_for_what_is_not_there_is_refused(key, value):
+    assert refused(**{key: value}) == [key]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "audit",
+        "auth",
+        "authorization",
+        "upstreamswap",
+        "strip-auth",
+        "tokenexchange",
+        "awssts",
+        "obo",
+        "tool-filter",
+        "tool-call-filter",
+        "ratelimit",
+        "mutating-webhook",
+        "validating-webhook",
+        "header-forward",
+        "another",
+        "",
+    ],
+)
+@pytest.mark.parametrize("key", ["middleware_configs", "additional_middleware_configs"])
+def test_middleware_that_is_not_there_is_refused(key, kind):
+    assert refused(**{key: [{"type": "bodylimit"}, {"type": kind}]}) == [f"{key}[1].type"]
+
+
+def test_everything_is_listed_at_once():
+    document = RunConfig.from_json(EXPORTED).evolve(remote_url="https://example.org", audit_config_path="/a")
+    assert [problem.path for problem in unenforceable(document)] == [
+        "remote_url",
+        "audit_config_path",
+        "tools_filter",
+        "tools_override",
+        "middleware_configs[1].type",
+    ]
+    assert all("this version" in problem.message for problem in unenforceable(document))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"audit_config": {"component": "a"}},
+        {"audit_config": {"enabled": False}},
+        {"tools_filter": [], "tools_override": {}, "validating_webhooks": [], "remote_url": "", "authz_config": None},
+        {"middleware_configs": [{"type": "origin"}, {"type": "bodylimit"}, {"type": "recovery"}]},
+    ],
+)
+def test_what_asks_for_nothing_more_is_accepted_silently(document):
+    config = RunConfig.from_dict({"name": "x", **document})
+    assert unenforceable(config) == []
+    assert unenforced_warnings(config) == []
+
+
+def test_what_is_accepted_without_effect_is_named():
+    config = RunConfig.from_dict(
+        {
+            "name": "x",
+            "telemetry_config": {"endpoint": "a"},
+            "middleware_configs": [{"type": "bodylimit"}, {"type": "mcp-parser"}, {"type": "telemetry"}],
+            "additional_middleware_configs": [{"type": "usagemetrics"}],
+        }
+    )
+    assert unenforceable(config) == []
+    assert unenforced_warnings(config) == [
+        "telemetry_config",
+        "middleware_configs[1].type (mcp-parser)",
+        "middleware_configs[2].type (telemetry)",
+        "additional_middleware_configs[0].type (usagemetrics)",
+    ]
