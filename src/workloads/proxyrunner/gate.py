@@ -1,0 +1,102 @@
+"""The gate between clients and the server: open while it is ready; else requests wait here, for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, TypeVar
+
+__all__ = ("HOLD", "Gate", "UnavailableError")
+
+HOLD = 9.0
+"""Seconds a request waits for the server. Clients give ``server/discover`` ten before they take it for a verdict."""
+
+MAX_HELD = 128
+"""Requests that may wait at the same time."""
+
+T = TypeVar("T")
+
+
+class UnavailableError(Exception):
+    """No server to send a request to; the message says why."""
+
+
+class Gate(Generic[T]):
+    """Holds requests until there is something to send them to.
+
+    Args:
+        max_held: Requests that may wait at the same time.
+    """
+
+    def __init__(self, max_held: int = MAX_HELD) -> None:
+        """Begin shut."""
+        self._max_held = max_held
+        self._held = 0
+        self._target: T | None = None
+        self._leaving: T | None = None
+        self._refused = ""
+        self._changed = asyncio.Event()
+
+    @property
+    def target(self) -> T | None:
+        """What requests are sent to now; None while the gate is shut."""
+        return self._target
+
+    @property
+    def leaving(self) -> T | None:
+        """What the gate was open to when it began to refuse: messages for requests in flight still go there."""
+        return self._leaving
+
+    def open(self, target: T) -> None:
+        """Let requests pass, those that wait first. A gate that refuses stays as it is."""
+        if not self._refused:
+            self._target = target
+            self._announce()
+
+    def shut(self) -> None:
+        """Let requests wait."""
+        self._target = self._leaving = None
+
+    def refuse(self, reason: str) -> None:
+        """Let no request pass nor wait any more, for good."""
+        self._refused = reason
+        if self._target is not None:
+            self._leaving, self._target = self._target, None
+        self._announce()
+
+    async def enter(self, timeout: float = HOLD) -> T:  # noqa: ASYNC109  # a bound on waiting is what a gate is for
+        """Wait until the gate is open.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            What to send the request to.
+
+        Raises:
+            UnavailableError: It did not open in time, refuses, or too many wait already.
+        """
+        if self._target is not None:
+            return self._target
+        if self._refused:
+            raise UnavailableError(self._refused)
+        if self._held >= self._max_held:
+            raise UnavailableError("The server is starting and too many requests wait for it")
+        self._held += 1
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._wait()
+        except TimeoutError:
+            raise UnavailableError("The server is not ready yet") from None
+        finally:
+            self._held -= 1
+
+    async def _wait(self) -> T:
+        while self._target is None:
+            if self._refused:
+                raise UnavailableError(self._refused)
+            await self._changed.wait()
+        return self._target
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,161 @@
+"""What a proxy changes in headers, and what it reads from them. Pure: headers in, headers out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workloads.proxyrunner.asgi import Headers
+
+__all__ = ("LEGACY_VERSIONS", "RequestHead", "forwarded", "read_request", "response_headers")
+
+LEGACY_VERSIONS = frozenset({b"2024-11-05", b"2025-03-26", b"2025-06-18", b"2025-11-25"})
+"""The protocol versions that begin with ``initialize`` and may have sessions."""
+
+# They speak of one connection, and each side of the proxy has its own (RFC 9110, section 7.6.1). The body has been read
+# when a request goes on, so there is nothing left to expect either.
+_HOP = frozenset({
+    b"connection", b"expect", b"host", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
+    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+})  # fmt: skip
+_FORWARDING = frozenset({b"forwarded", b"x-real-ip"})
+_ONCE = frozenset({b"mcp-method", b"mcp-name", b"mcp-protocol-version", b"mcp-session-id"})
+_BODILESS = frozenset({204, 304})
+
+
+@attrs.define
+class RequestHead:
+    """What a proxy wants to know of a request's headers.
+
+    Attributes:
+        kept: The headers that go on to the server.
+        host: The Host header.
+        version: The ``MCP-Protocol-Version``, if there is one.
+        mcp_method: The ``Mcp-Method``, if there is one.
+        problem: Why the headers are ambiguous; empty when they are not.
+    """
+
+    kept: list[tuple[bytes, bytes]]
+    host: bytes = b""
+    version: bytes | None = None
+    mcp_method: bytes | None = None
+    problem: str = ""
+
+    @property
+    def modern(self) -> bool:
+        """Whether the request claims a protocol version that has no sessions. An unknown one counts as such."""
+        return self.version is not None and self.version not in LEGACY_VERSIONS
+
+
+def read_request(headers: Headers, *, trust_forwarded: bool = False) -> RequestHead:
+    """Read the headers of a request and choose those that go on.
+
+    Args:
+        headers: As received, names in lower case.
+        trust_forwarded: Keep what earlier proxies said of the client.
+    """
+    head = RequestHead([])
+    kept = head.kept
+    connection: bytes | None = None
+    origin: bytes | None = None
+    once: dict[bytes, bytes] = {}
+    for item in headers:
+        name, value = item
+        if name in _HOP:
+            if name == b"host":
+                head.host = value
+            elif name == b"connection":
+                connection = value if connection is None else connection + b"," + value
+            continue
+        if name in _ONCE:
+            if name in once:
+                head.problem = f"Header {name.decode()} is repeated"
+            once[name] = value
+        elif name == b"origin":
+            origin = value
+            continue
+        elif not trust_forwarded and (name in _FORWARDING or name.startswith(b"x-forwarded-")):
+            continue
+        kept.append(item)
+    if once:
+        _read_mcp(head, once)
+    # The origin of the proxy itself means nothing to a server, which goes by another name behind it.
+    if origin is not None and origin.partition(b"://")[2] != head.host:
+        kept.append((b"origin", origin))
+    if connection is not None:
+        _drop_named(kept, connection)
+    return head
+
+
+def _read_mcp(head: RequestHead, once: dict[bytes, bytes]) -> None:
+    head.version = once.get(b"mcp-protocol-version")
+    head.mcp_method = once.get(b"mcp-method")
+    session = once.get(b"mcp-session-id", b"")
+    # A comma is how a proxy joins repeated headers: one side might read the first part, the other the last.
+    for name, value in ((b"mcp-protocol-version", head.version), (b"mcp-method", head.mcp_method)):
+        if value is not None and b"," in value:
+            head.problem = f"Header {name.decode()} has several values"
+    if any(not 0x21 <= byte <= 0x7E for byte in session):
+        head.problem = "Header mcp-session-id has characters that no session id may have"
+    if head.modern:
+        head.kept = [item for item in head.kept if item[0] not in (b"mcp-session-id", b"last-event-id")]
+
+
+def _drop_named(kept: list[tuple[bytes, bytes]], connection: bytes) -> None:
+    """Drop the headers which the Connection header names as belonging to the connection."""
+    named = {token.strip().lower() for token in connection.split(b",")} - {b"close", b"keep-alive", b""}
+    if named:
+        kept[:] = [item for item in kept if item[0] not in named]
+
+
+def forwarded(kept: Headers, *, client: str, host: bytes, scheme: str) -> list[tuple[bytes, bytes]]:
+    """The headers that tell a server who asked and how. Those that an earlier, trusted proxy set stay.
+
+    Args:
+        kept: The headers that go on.
+        client: The address of the client; empty when unknown.
+        host: The Host header of the client.
+        scheme: ``http`` or ``https``.
+    """
+    present = {name for name, _ in kept if name.startswith(b"x-forwarded-")}
+    ours = [(b"x-forwarded-host", host), (b"x-forwarded-proto", scheme.encode())]
+    added = [item for item in ours if item[0] not in present]
+    if client:
+        # A second line continues the list of the first (RFC 9110, section 5.3).
+        added.append((b"x-forwarded-for", client.encode()))
+    return added
+
+
+def response_headers(
+    headers: Iterable[tuple[bytes, bytes]], *, status: int, authority: bytes, modern: bool
+) -> list[tuple[bytes, bytes]]:
+    """The headers of a response that go on to the client, names in lower case.
+
+    Args:
+        headers: As the server sent them.
+        status: The HTTP status.
+        authority: The server's own host and port, which mean nothing to the client.
+        modern: Whether the request was of a protocol version without sessions.
+    """
+    kept: list[tuple[bytes, bytes]] = []
+    connection: bytes | None = None
+    for name, value in headers:
+        name = name.lower()
+        if name in _HOP:
+            if name == b"connection":
+                connection = value if connection is None else connection + b"," + value
+            continue
+        if name == b"content-length" and status in _BODILESS:
+            continue
+        if name == b"mcp-session-id" and modern:
+            continue
+        if name == b"location" and value.startswith((b"http://" + authority + b"/", b"https://" + authority + b"/")):
+            value = value[value.index(authority) + len(authority) :]
+        kept.append((name, value))
+    if connection is not None:
+        _drop_named(kept, connection)
+    return kept

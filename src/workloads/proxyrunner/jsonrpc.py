@@ -1,0 +1,91 @@
+"""JSON-RPC messages: reading, telling apart and writing them. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from enum import Enum, auto
+from typing import Any, NoReturn, TypeAlias, cast
+
+__all__ = (
+    "INTERNAL_ERROR", "INVALID_PARAMS", "INVALID_REQUEST", "METHOD_NOT_FOUND", "PARSE_ERROR", "Id", "Kind", "Message",
+    "encode", "is_request", "kind_of", "members", "read", "usable_id",
+)  # fmt: skip
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+
+Id: TypeAlias = "str | int | float"
+Message: TypeAlias = "dict[str, Any]"
+
+
+class Kind(Enum):
+    """What a message is."""
+
+    REQUEST = auto()
+    NOTIFICATION = auto()
+    RESPONSE = auto()
+
+
+def read(text: bytes | str) -> Any:
+    """The JSON value of a text.
+
+    Raises:
+        ValueError: It is none, or is nested too deeply, or holds a number that could not be written again.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def encode(message: Message) -> bytes:
+    """A message as one line of JSON, without the end of the line."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+
+
+def members(value: object) -> Message:
+    """The members of a JSON object; none if it is anything else."""
+    return cast("Message", value) if isinstance(value, dict) else {}
+
+
+def usable_id(value: object) -> Id | None:
+    """The value as the id of a request; None if it cannot be one."""
+    return value if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
+
+
+def kind_of(message: Message) -> Kind | None:
+    """What a message is; None if it is no valid one."""
+    if message.get("jsonrpc") != "2.0":
+        return None
+    if "method" in message:
+        if not isinstance(message["method"], str) or not isinstance(message.get("params", {}), dict):
+            return None
+        if "id" not in message:
+            return Kind.NOTIFICATION
+        return Kind.REQUEST if usable_id(message["id"]) is not None else None
+    if "id" in message and ("result" in message) != ("error" in message):
+        return Kind.RESPONSE
+    return None
+
+
+def is_request(text: bytes) -> bool:
+    """Whether a text is a request, or nothing that is known not to be one."""
+    try:
+        return kind_of(members(read(text))) not in (Kind.NOTIFICATION, Kind.RESPONSE)
+    except ValueError:
+        return True
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if math.isinf(number):
+        raise ValueError(f"{literal} is out of range")
+    return number

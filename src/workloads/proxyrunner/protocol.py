@@ -1,0 +1,42 @@
+"""The names and numbers of the Model Context Protocol that the proxy itself uses, and messages it sends. Pure."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+__all__ = (
+    "CAPABILITIES_KEY", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "LEGACY", "LOG_LEVEL_KEY", "MODERN", "REQUEST_CANCELLED",
+    "SESSION_NOT_FOUND", "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY", "discover_params",
+    "initialize_params",
+)  # fmt: skip
+
+MODERN = "2026-07-28"
+"""The version without handshake and sessions."""
+
+LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+"""The versions that begin with ``initialize``, newest first."""
+
+_META = "io.modelcontextprotocol/"
+VERSION_KEY = _META + "protocolVersion"
+CAPABILITIES_KEY = _META + "clientCapabilities"
+CLIENT_INFO_KEY = _META + "clientInfo"
+LOG_LEVEL_KEY = _META + "logLevel"
+SUBSCRIPTION_KEY = _META + "subscriptionId"
+
+SESSION_NOT_FOUND = -32001
+REQUEST_CANCELLED = -32800
+HEADER_MISMATCH = -32020
+UNSUPPORTED_VERSION = -32022
+
+_CLIENT_INFO = {"name": "workloads", "version": version("workloads")}
+
+
+def initialize_params() -> dict[str, Any]:
+    """What the proxy itself says in ``initialize``: it can do nothing that a server might ask of a client."""
+    return {"protocolVersion": LEGACY[0], "capabilities": {}, "clientInfo": _CLIENT_INFO}
+
+
+def discover_params() -> dict[str, Any]:
+    """What the proxy itself says in ``server/discover``."""
+    return {"_meta": {VERSION_KEY: MODERN, CLIENT_INFO_KEY: _CLIENT_INFO, CAPABILITIES_KEY: {}}}

@@ -1,0 +1,214 @@
+"""The proxy runner: deploys one workload, or only routes to it, proxies to it, and drains when it shall end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Self
+
+from workloads.errors import WorkloadsError
+from workloads.proxyrunner.observer import Told
+from workloads.proxyrunner.threads import in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from workloads.config import RunConfig
+    from workloads.proxyrunner.address import ReplicaAddress
+    from workloads.proxyrunner.observer import RunnerObserver
+    from workloads.proxyrunner.stage import Stage
+    from workloads.runtimes.protocol import Runtime
+
+__all__ = ("ProxyRunner",)
+
+_log = logging.getLogger(__name__)
+
+
+class ProxyRunner:
+    """Serves one workload on one port until it is told to end.
+
+    It keeps nothing that belongs to the whole process: no signal handlers, no logging set-up. One process can host
+    several. It can serve once.
+
+    Args:
+        config: What to run.
+        runtime: What executes the server. Default: local processes.
+        replicas: Servers that run already, at most one; the runner then only routes to it and stops nothing. Default:
+            None, the runner deploys the server itself and owns it.
+        secrets: Resolved secrets: environment variable and value. They are kept in memory only.
+        log: Where the log of each replica goes, by its index. Default: in a temporary folder.
+        folder: The private working folder of each replica, by its index. Default: in a temporary folder.
+        observer: Is told what happens.
+        request_timeout: Seconds a stdio server may take for a request. Default: None, as long as it takes.
+
+    Example:
+        >>> config = RunConfig(name="time", image="uvx://mcp-server-time", transport="stdio")  # doctest: +SKIP
+        >>> async with ProxyRunner(config) as runner:  # doctest: +SKIP
+        ...     print(runner.url)
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        runtime: Runtime | None = None,
+        replicas: Sequence[ReplicaAddress] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        log: Callable[[int], Path] | None = None,
+        folder: Callable[[int], Path] | None = None,
+        observer: RunnerObserver | None = None,
+        request_timeout: float | None = None,
+    ) -> None:
+        """Prepare; nothing is started and no port is taken yet."""
+        self._config = config
+        self._runtime = runtime
+        self._replicas = replicas
+        self._secrets = dict(secrets or {})
+        self._log = log
+        self._folder = folder
+        self._told = Told(observer)
+        self._request_timeout = request_timeout
+        self._used = False
+        self._stage: Stage | None = None
+        self._shutdown: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on.
+
+        Raises:
+            RuntimeError: It does not listen.
+        """
+        if self._stage is None or not self._stage.port:
+            raise RuntimeError("the proxy runner does not listen")
+        return self._stage.port
+
+    @property
+    def url(self) -> str:
+        """What a client connects to.
+
+        Raises:
+            RuntimeError: It does not listen.
+        """
+        if self._stage is None or not self._stage.port:
+            raise RuntimeError("the proxy runner does not listen")
+        return self._stage.url
+
+    async def serve(self, shutdown: asyncio.Event | None = None) -> None:
+        """Serve until ``shutdown`` is set, then drain and return.
+
+        A drain refuses new work, lets requests in flight finish, ends long-lived streams, and then ends the server; it
+        takes as long as that takes. When this call is cancelled it does the same, for at most the run config's
+        ``drain_timeout`` (default 30 s), and is then cancelled.
+
+        Args:
+            shutdown: Set it to end; once is enough, and it may be set already. Default: only cancelling ends it.
+
+        Raises:
+            RunConfigError: The run config asks for what cannot be done; lists every such key.
+            PortInUseError: Its port is taken.
+            WorkloadFailedError: It could not be started, or did not stay up.
+            WorkloadsError: The runtime cannot run it.
+        """
+        if self._used:
+            raise RuntimeError("a proxy runner serves once")
+        self._used = True
+        # What is imported takes a while, which the other users of the loop shall not wait for.
+        await in_thread(import_module, "workloads.proxyrunner.stage")
+        from workloads.proxyrunner.options import RunnerOptions
+        from workloads.proxyrunner.stage import Stage
+
+        options = RunnerOptions.of(self._config, os.environ)
+        shutdown = shutdown or asyncio.Event()
+        if shutdown.is_set():
+            return
+        stage = self._stage = Stage(
+            self._config,
+            options,
+            runtime=self._runtime,
+            replicas=self._replicas,
+            secrets=self._secrets,
+            log=self._log,
+            folder=self._folder,
+            told=self._told,
+            request_timeout=self._request_timeout,
+        )
+        try:
+            await stage.open()
+            await stage.work(shutdown)
+            await stage.close()
+        except asyncio.CancelledError:
+            await _insist(stage.close(options.drain_timeout))
+            raise
+        except WorkloadsError as error:
+            stage.failed(error)
+            await _insist(stage.close())
+            raise
+        except BaseException:
+            await _insist(stage.close(0.0))
+            raise
+
+    async def __aenter__(self) -> Self:
+        """Start to serve.
+
+        Returns:
+            The runner, once its server is ready.
+
+        Raises:
+            WorkloadsError: As :meth:`serve` does.
+        """
+        self._shutdown = asyncio.Event()
+        self._task = asyncio.create_task(self.serve(self._shutdown), name=f"workloads-{self._config.name}")
+        try:
+            await self._until_settled(self._task)
+        except asyncio.CancelledError:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
+    ) -> None:
+        """Drain and end.
+
+        Raises:
+            WorkloadFailedError: The workload did not stay up.
+        """
+        assert self._task is not None
+        assert self._shutdown is not None
+        self._shutdown.set()
+        try:
+            await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            raise
+        except WorkloadsError:
+            # What the body of the statement raised is likely to be because of this.
+            if exc is None:
+                raise
+            _log.exception("the workload failed", extra={"workload": self._config.name})
+
+    async def _until_settled(self, task: asyncio.Task[None]) -> None:
+        settled = asyncio.ensure_future(self._told.settled.wait())
+        await asyncio.wait({settled, task}, return_when=asyncio.FIRST_COMPLETED)
+        settled.cancel()
+        if task.done():
+            task.result()
+
+
+async def _insist(work: Coroutine[object, object, None]) -> None:
+    """Do some work to its end, however often this task is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    if not task.cancelled():
+        task.result()

@@ -1,0 +1,250 @@
+"""A proxy runner at work: the listener and what is behind it, from the opening to the end of the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workloads.errors import WorkloadFailedError, WorkloadsError
+from workloads.model import ProxyMode, WorkloadStatus
+from workloads.proxyrunner.app import Front
+from workloads.proxyrunner.assembly import Assembly, Source, assemble
+from workloads.proxyrunner.exchanges import Exchanges
+from workloads.proxyrunner.guard import Guard
+from workloads.proxyrunner.health import Health
+from workloads.proxyrunner.listener import Listener, bind
+from workloads.proxyrunner.threads import in_thread
+from workloads.proxyrunner.upstream import Upstream
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping, Sequence
+
+    from workloads.config import RunConfig
+    from workloads.proxyrunner.address import ReplicaAddress
+    from workloads.proxyrunner.observer import Told
+    from workloads.proxyrunner.options import RunnerOptions
+    from workloads.runtimes.protocol import Runtime
+
+__all__ = ("Stage",)
+
+_NO_REPLICA = "The workload has no replica"
+_ENDING = "The proxy is shutting down"
+
+
+class Stage:
+    """Everything one proxy runner holds while it serves.
+
+    Args:
+        config: What to run.
+        options: What that means to the runner.
+        told: Told what happens.
+        runtime: As for ``ProxyRunner``, like all that follow.
+        replicas: Servers that run already.
+        secrets: Resolved secrets.
+        log: Where the log of each replica goes.
+        folder: The working folder of each replica.
+        request_timeout: Seconds a stdio server may take for a request.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        options: RunnerOptions,
+        *,
+        told: Told,
+        runtime: Runtime | None,
+        replicas: Sequence[ReplicaAddress] | None,
+        secrets: Mapping[str, str],
+        log: Callable[[int], Path] | None,
+        folder: Callable[[int], Path] | None,
+        request_timeout: float | None,
+    ) -> None:
+        """Prepare; nothing is taken yet."""
+        self._config = config
+        self._options = options
+        self._runtime = runtime
+        self._replicas = replicas
+        self._secrets = secrets
+        self._log = log
+        self._folder = folder
+        self._request_timeout = request_timeout
+        self._exchanges = Exchanges()
+        self._health = Health(options.transport, lambda: datetime.now(UTC))
+        self._told = told
+        self._failed = False
+        self._scratch: Path | None = None
+        self._upstream: Upstream | None = None
+        self._assembly: Assembly | None = None
+        self._listener: Listener | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self.port = 0
+        """The port it listens on; 0 while it does not."""
+
+    @property
+    def url(self) -> str:
+        """What a client connects to."""
+        host = self._options.host
+        # An address that means "every interface" is none to connect to.
+        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
+        authority = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        if self._config.effective_proxy_mode is ProxyMode.SSE:
+            return f"http://{authority}/sse#{self._options.name}"
+        return f"http://{authority}/mcp"
+
+    async def open(self) -> None:
+        """Take the port and listen. Requests wait until the server is ready.
+
+        Raises:
+            PortInUseError: The port is taken.
+            WorkloadFailedError: The address cannot be listened on.
+            RunConfigError: The server cannot be routed to.
+        """
+        options = self._options
+        bound = await in_thread(bind, options.name, options.host, options.port)
+        try:
+            self._assembly = await self._assemble()
+            port = _port(bound)
+            guard = Guard(
+                host=options.host,
+                port=port,
+                loopback=options.loopback,
+                hosts=options.hosts,
+                origins=options.origins,
+            )
+        except BaseException:
+            bound.close()
+            raise
+        self._listener = Listener(bound, Front(guard, self._health, self._assembly.app, self._exchanges))
+        await self._listener.start()
+        self.port = port
+        self._told.listening(options.host, port)
+
+    async def work(self, shutdown: asyncio.Event) -> None:
+        """Serve until ``shutdown`` is set, or the server has ended by itself.
+
+        Raises:
+            WorkloadsError: The server did not start, or did not stay up.
+        """
+        assert self._assembly is not None
+        stop = asyncio.ensure_future(shutdown.wait())
+        try:
+            if self._assembly.keeper is None:
+                self._assembly.gate.refuse(_NO_REPLICA)
+                self._health.down(_NO_REPLICA)
+                self._told.status(WorkloadStatus.STOPPED)
+                await stop
+                return
+            self._keeping = asyncio.create_task(self._assembly.keeper.run(), name="workloads-keeper")
+            await asyncio.wait({stop, self._keeping}, return_when=asyncio.FIRST_COMPLETED)
+            if self._keeping.done():
+                self._keeping.result()
+        finally:
+            stop.cancel()
+
+    def failed(self, error: WorkloadsError) -> None:
+        """The workload cannot be served, for this reason."""
+        self._failed = True
+        reason = error.reason if isinstance(error, WorkloadFailedError) else str(error)
+        self._told.status(WorkloadStatus.ERROR, reason)
+
+    async def close(self, limit: float | None = None) -> None:
+        """Drain, end the server and give everything back. May be called again when it was cancelled.
+
+        Args:
+            limit: Seconds it may take; then everything is ended at once. Default: None, as long as it takes.
+        """
+        try:
+            async with asyncio.timeout(limit):
+                await self._drain()
+        except TimeoutError:
+            await self._force()
+        if not self._failed:
+            self._told.status(WorkloadStatus.STOPPED)
+
+    async def _drain(self) -> None:
+        if self._assembly is not None:
+            await self._drain_requests(self._assembly)
+        if self._upstream is not None:
+            await self._upstream.close()
+        if self._listener is not None:
+            await self._listener.close()
+        await self._tidy()
+
+    async def _drain_requests(self, assembly: Assembly) -> None:
+        assembly.gate.refuse(_ENDING)
+        self._health.down(_ENDING)
+        if not self._failed:
+            self._told.status(WorkloadStatus.STOPPING)
+        keeper, keeping = assembly.keeper, self._keeping
+        if keeper is not None and keeping is not None and not keeper.retire():
+            await _cancelled(keeping)
+        await self._exchanges.finish()
+        if keeper is not None:
+            await keeper.stop()
+        if keeping is not None:
+            await _cancelled(keeping)
+
+    async def _force(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self._listener is not None:
+            self._listener.abort()
+        if self._assembly is not None and self._assembly.keeper is not None:
+            await self._assembly.keeper.kill()
+        if self._upstream is not None:
+            await self._upstream.close()
+        if self._listener is not None:
+            await self._listener.close()
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        self.port = 0
+        if self._scratch is not None:
+            await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    async def _assemble(self) -> Assembly:
+        self._upstream = Upstream()
+        return assemble(
+            self._options,
+            source=await self._source() if self._replicas is None else None,
+            replicas=self._replicas or (),
+            upstream=self._upstream,
+            exchanges=self._exchanges,
+            health=self._health,
+            told=self._told,
+            request_timeout=self._request_timeout,
+        )
+
+    async def _source(self) -> Source:
+        runtime = self._runtime
+        if runtime is None:
+            from workloads.runtimes.process.runtime import ProcessRuntime
+
+            runtime = ProcessRuntime()
+        if self._log is None or self._folder is None:
+            self._scratch = Path(await in_thread(tempfile.mkdtemp, prefix="workloads-"))
+        log = self._log(0) if self._log is not None else self._scratch_path("log", "0.log")
+        folder = self._folder(0) if self._folder is not None else self._scratch_path("0")
+        start = partial(runtime.start_replica, self._config, 0, secrets=self._secrets, log=log, folder=folder)
+        return Source(start, log, tuple(self._secrets.values()))
+
+    def _scratch_path(self, *parts: str) -> Path:
+        assert self._scratch is not None
+        return self._scratch.joinpath(*parts)
+
+
+def _port(bound: socket.socket) -> int:
+    port: int = bound.getsockname()[1]
+    return port
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has ended, whatever came of it."""
+    task.cancel()
+    await asyncio.wait({task})

@@ -1,0 +1,482 @@
+"""The transparent proxy, between a client and a server that both do strange things."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from contextlib import AsyncExitStack
+
+import pytest
+from tests.support.aio import run
+from tests.support.raw_http import chunks, raw_client, raw_server, request
+from tests.support.runners import routed
+
+from workloads.config import MiddlewareConfig
+
+MODERN = ("mcp-protocol-version", "2026-07-28")
+DISCOVER = ("mcp-method", "server/discover")
+
+
+async def answer_ok(exchange):
+    await exchange.answer(200, b'{"ok":true}', ("content-type", "application/json"))
+
+
+def through(body, handle=answer_ok, **fields):
+    """Run a test body with a client, the server and the runner between them."""
+
+    async def whole():
+        async with (
+            raw_server(handle) as server,
+            routed(server.port, **fields) as runner,
+            raw_client(runner.port) as client,
+        ):
+            await body(client, server, runner)
+
+    run(whole())
+
+
+def test_MCP_T1_a_request_reaches_the_server_as_it_was_sent():
+    headers = [
+        ("accept", "application/json, text/event-stream"),
+        ("content-type", "application/json"),
+        MODERN,
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "=?base64?w6TDtg==?="),
+        ("mcp-param-region", "eu"),
+        ("x-utf8", "ä".encode().decode("latin-1")),
+        ("x-twice", "1"),
+        ("cookie", "a=1; b=2"),
+        ("x-twice", "2"),
+        ("authorization", "Bearer token"),
+    ]
+    message = b'{ "jsonrpc": "2.0",\n "id": 1, "method": "tools/call", "params": {"x": 1.10, "y": "\\u00e4"} }'
+
+    async def body(client, server, runner):
+        await client.ask("POST", "/mcp", *headers, body=message)
+        (seen,) = server.seen
+        assert seen.body == message
+        sent = {name.encode(): value.encode("latin-1") for name, value in headers}
+        assert [item for item in seen.headers if item[0].lower() in sent] == [
+            (name.encode(), value.encode("latin-1")) for name, value in headers
+        ]
+        assert seen.get("host") == f"127.0.0.1:{server.port}"
+        added = {name.lower().decode() for name, _ in seen.headers} - {name for name, _ in headers}
+        assert added == {"host", "content-length", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+        assert seen.get("x-forwarded-host") == f"127.0.0.1:{runner.port}"
+        assert seen.get("x-forwarded-for") == "127.0.0.1"
+
+    through(body)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/mcp", "/", "/a//b/../c", "/%2F%7e%e4", "/mcp?q=a+b&&=%zz&%c3%a4", "/a;b=c?d=e?f", "/x?%23"],
+)
+def test_the_path_and_the_query_are_not_normalised(path):
+    async def body(client, server, runner):
+        await client.ask("GET", path)
+        (seen,) = server.seen
+        assert seen.start.split(b" ")[1] == path.encode()
+
+    through(body)
+
+
+def test_a_response_reaches_the_client_as_it_was_sent():
+    packed = gzip.compress(b"x" * 100)
+
+    async def handle(exchange):
+        await exchange.answer(
+            299, packed, ("content-encoding", "gzip"), ("Set-Cookie", "a=1"), ("set-cookie", "b=2"), ("date", "never"),
+            ("server", "mine"), ("x-latin", "\xe4"),
+        )  # fmt: skip
+
+    async def body(client, server, runner):
+        answer = await client.ask("GET", "/mcp")
+        assert (answer.status, answer.body) == (299, packed)
+        assert answer.all("set-cookie") == ["a=1", "b=2"]
+        assert (answer.get("date"), answer.get("server"), answer.get("x-latin")) == ("never", "mine", "\xe4")
+        assert {name.lower() for name, _ in answer.headers} == {
+            b"content-encoding", b"set-cookie", b"date", b"server", b"x-latin", b"content-length",
+        }  # fmt: skip
+
+    through(body, handle)
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "headers", "length"),
+    [("HEAD", 200, (("content-length", "500"),), "500"), ("GET", 204, (), None),
+     ("GET", 304, (("content-length", "500"),), None), ("DELETE", 204, (), None)],
+)  # fmt: skip
+def test_responses_without_a_body_are_complete_and_the_connection_lives_on(method, status, headers, length):
+    async def handle(exchange):
+        if exchange.request.start.startswith(b"POST"):
+            await answer_ok(exchange)
+        else:
+            await exchange.start(status, *headers)
+
+    async def body(client, server, runner):
+        answer = await client.ask(method, "/mcp")
+        assert (answer.status, answer.get("content-length")) == (status, length)
+        assert (await client.post(request())).status == 200
+
+    through(body, handle)
+
+
+def test_MCP_T19_a_stream_is_passed_on_part_by_part_comments_and_large_events_included():
+    large = b"data: " + b"x" * (2**20 - 10) + b"\n\n"
+    parts = [b": hello\n\n", b"event: message\nda", b"ta: 1\n\n", large, b": ping\n\n"]
+
+    async def whole():
+        taken = asyncio.Event()
+
+        async def handle(exchange):
+            await exchange.start(
+                200,
+                ("content-type", "text/event-stream"),
+                ("transfer-encoding", "chunked"),
+                ("x-accel-buffering", "no"),
+            )
+            for part in parts:
+                await exchange.chunk(part)
+                await asyncio.wait_for(taken.wait(), 10)
+                taken.clear()
+            await exchange.chunk(b"")
+
+        async with raw_server(handle) as server, routed(server.port) as runner, raw_client(runner.port) as client:
+            client.write("POST", "/mcp", ("accept-encoding", "gzip"), body=b"{}")
+            head = await client.head()
+            assert head.get("x-accel-buffering") == "no"
+            assert head.get("content-encoding") is None
+            got, wanted = b"", iter(parts)
+            expected = next(wanted)
+            async for chunk in chunks(client.reader):
+                got += chunk
+                if got == expected:
+                    expected += next(wanted, b"")
+                    taken.set()
+            assert got == b"".join(parts)
+
+    run(whole())
+
+
+def test_MCP_T13_a_client_that_leaves_a_silent_call_ends_it_at_the_server_within_a_second():
+    async def whole():
+        arrived, ended = asyncio.Event(), asyncio.Event()
+
+        async def handle(exchange):
+            arrived.set()
+            await exchange.gone()
+            ended.set()
+
+        async with raw_server(handle) as server, routed(server.port) as runner:
+            async with raw_client(runner.port) as client:
+                client.write("POST", "/mcp", MODERN, body=json.dumps(request()).encode())
+                await arrived.wait()
+            await asyncio.wait_for(ended.wait(), 1)
+
+    run(whole())
+
+
+def test_MCP_T13_a_client_that_leaves_a_stream_ends_it_at_the_server_within_a_second():
+    async def whole():
+        ended = asyncio.Event()
+
+        async def handle(exchange):
+            await exchange.start(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
+            await exchange.chunk(b": here\n\n")
+            await exchange.gone()
+            ended.set()
+
+        async with raw_server(handle) as server, routed(server.port) as runner:
+            async with raw_client(runner.port) as client:
+                client.write("GET", "/mcp")
+                await client.head()
+                await client.reader.readexactly(5)
+            await asyncio.wait_for(ended.wait(), 1)
+
+    run(whole())
+
+
+def test_MCP_T14_the_connection_to_the_server_is_never_half_closed():
+    async def handle(exchange):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(exchange.reader.read(1), 0.3)
+        await answer_ok(exchange)
+
+    async def body(client, server, runner):
+        assert (await client.post(request())).status == 200
+
+    through(body, handle)
+
+
+def test_a_client_that_does_not_read_holds_up_the_server_instead_of_filling_memory():
+    size = 64 * 2**20
+
+    async def whole():
+        written = 0
+        stalled = asyncio.Event()
+
+        async def handle(exchange):
+            nonlocal written
+            await exchange.start(200, ("content-length", str(size)))
+            block = b"x" * 2**16
+            while written < size:
+                exchange.writer.write(block)
+                try:
+                    await asyncio.wait_for(exchange.writer.drain(), 0.5)
+                except TimeoutError:
+                    stalled.set()
+                    await exchange.writer.drain()
+                written += len(block)
+
+        async with raw_server(handle) as server, routed(server.port) as runner, raw_client(runner.port) as client:
+            client.write("GET", "/mcp")
+            # A client that does not read: its own buffers are small, those of the kernel are what they are.
+            client.writer.transport.pause_reading()
+            await asyncio.wait_for(stalled.wait(), 10)
+            assert written < size / 2
+            client.writer.transport.resume_reading()
+            await client.head()
+            assert len(await client.reader.readexactly(size)) == size
+
+    run(whole())
+
+
+@pytest.mark.parametrize("framing", [("transfer-encoding", "chunked"), ("content-length", "1000")])
+def test_a_server_that_is_reset_in_the_middle_cuts_the_clients_stream_too(framing):
+    async def handle(exchange):
+        await exchange.start(200, framing)
+        if framing[0] == "content-length":
+            exchange.writer.write(b"part")
+        else:
+            await exchange.chunk(b"part")
+        await exchange.writer.drain()
+        await asyncio.sleep(0.05)
+        exchange.reset()
+
+    async def body(client, server, runner):
+        client.write("POST", "/mcp", body=b"{}")
+        await client.head()
+        rest = await client.ended()
+        assert b"part" in rest
+        assert not rest.endswith(b"0\r\n\r\n")
+
+    through(body, handle)
+
+
+def test_MCP_T29_a_call_that_was_reset_is_not_sent_again():
+    async def handle(exchange):
+        exchange.reset()
+
+    async def body(client, server, runner):
+        answer = await client.post(request(request_id="seven"))
+        assert answer.status == 503
+        assert int(answer.get("retry-after")) >= 1
+        assert answer.json["id"] == "seven"
+        assert len(server.seen) == 1
+
+    through(body, handle)
+
+
+@pytest.mark.parametrize("request_id", [7, "7", "ä"])
+def test_MCP_T10_a_server_that_cannot_be_reached_gives_an_error_with_the_requests_id(request_id):
+    async def whole():
+        async with AsyncExitStack() as stack:
+            async with raw_server(answer_ok) as server:
+                runner = await stack.enter_async_context(routed(server.port))
+            client = await stack.enter_async_context(raw_client(runner.port))
+            answer = await client.post(request(request_id=request_id))
+            assert answer.status == 503
+            assert answer.json["id"] == request_id
+            assert type(answer.json["id"]) is type(request_id)
+            empty = await client.post({"jsonrpc": "2.0", "method": "notifications/x"})
+            assert (empty.status, empty.body) == (503, b"")
+
+    run(whole())
+
+
+def test_what_is_no_http_is_a_bad_gateway():
+    async def handle(exchange):
+        exchange.writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
+        await exchange.writer.drain()
+
+    async def body(client, server, runner):
+        answer = await client.post(request(request_id=3))
+        assert (answer.status, answer.json["id"]) == (502, 3)
+
+    through(body, handle)
+
+
+def test_MCP_T21_an_outage_during_discover_is_waited_out():
+    failures = [503, 500, 502]
+
+    async def handle(exchange):
+        if failures:
+            await exchange.answer(failures.pop(), b"oops")
+        else:
+            await answer_ok(exchange)
+
+    async def body(client, server, runner):
+        answer = await client.post(request("server/discover"), MODERN, DISCOVER)
+        assert answer.status == 200
+        assert len(server.seen) == 4
+
+    through(body, handle)
+
+
+def test_a_discover_that_cannot_be_answered_gets_no_answer_at_all(monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.gate.HOLD", 0.3)
+
+    async def handle(exchange):
+        await exchange.answer(503, b"oops")
+
+    async def body(client, server, runner):
+        client.write("POST", "/mcp", MODERN, DISCOVER, body=json.dumps(request("server/discover")).encode())
+        assert await client.ended() == b""
+
+    through(body, handle)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+def test_MCP_T23_a_batch_is_refused_in_either_era_and_never_reaches_the_server(content_type):
+    async def body(client, server, runner):
+        for headers in ((), (MODERN, ("mcp-method", "tools/call"))):
+            answer = await client.post(
+                b" \n[%s]" % json.dumps(request()).encode(), ("content-type", content_type), *headers
+            )
+            assert (answer.status, answer.json["id"], answer.json["error"]["code"]) == (400, None, -32600)
+        assert server.seen == []
+
+    through(body)
+
+
+def test_MCP_T22_a_body_beyond_the_limit_is_refused_with_a_length_and_in_chunks():
+    limit = MiddlewareConfig(type="bodylimit", parameters={"max_bytes": 1000})
+
+    async def body(client, server, runner):
+        assert (await client.post(b" " * 1001)).status == 413
+        chunked = b"400\r\n" + b" " * 1024 + b"\r\n0\r\n\r\n"
+        answer = await client.ask("POST", "/mcp", ("transfer-encoding", "chunked"), body=chunked)
+        assert answer.status == 413
+        assert (await client.post(b" " * 1000)).status == 200
+        assert len(server.seen) == 1
+
+    through(body, middleware_configs=(limit,))
+
+
+def test_a_large_body_in_chunks_arrives_whole():
+    large = b'{"x":"' + b"y" * (3 * 2**20) + b'"}'
+
+    async def body(client, server, runner):
+        chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(large), large)
+        answer = await client.ask("POST", "/mcp", ("transfer-encoding", "chunked"), body=chunked)
+        assert answer.status == 200
+        assert server.seen[0].body == large
+        assert server.seen[0].get("content-length") == str(len(large))
+
+    through(body)
+
+
+@pytest.mark.parametrize("name", ["mcp-protocol-version", "mcp-name", "mcp-method", "mcp-session-id"])
+def test_MCP_T3_repeated_protocol_headers_are_refused_and_never_reach_the_server(name):
+    async def body(client, server, runner):
+        answer = await client.post(request(request_id=9), (name, "2025-11-25"), (name, "2026-07-28"))
+        assert (answer.status, answer.json["id"]) == (400, 9)
+        assert server.seen == []
+
+    through(body)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_MCP_T7_streams_and_sessions_do_not_exist_for_modern_clients(method):
+    async def body(client, server, runner):
+        answer = await client.ask(method, "/mcp", MODERN)
+        assert (answer.status, answer.get("allow")) == (405, "POST")
+        assert server.seen == []
+
+    through(body)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_a_stateless_server_is_asked_by_post_only(method):
+    async def body(client, server, runner):
+        answer = await client.ask(method, "/mcp")
+        assert (answer.status, answer.get("allow")) == (405, "POST, OPTIONS")
+        assert (await client.ask("OPTIONS", "/mcp")).status == 200
+
+    through(body, stateless=True)
+
+
+def test_MCP_T2_session_headers_of_a_modern_request_go_no_further():
+    async def body(client, server, runner):
+        await client.post(request(), MODERN, ("mcp-session-id", "x"), ("last-event-id", "1"))
+        assert server.seen[0].get("mcp-session-id") is None
+        assert server.seen[0].get("last-event-id") is None
+
+    through(body)
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/health", "/anything"])
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "DELETE", "OPTIONS", "PUT"])
+def test_foreign_hosts_and_origins_are_refused_everywhere_and_never_reach_the_server(method, path):
+    async def body(client, server, runner):
+        bodies = {"body": json.dumps(request(request_id="x")).encode()} if method == "POST" else {}
+        answer = await client.ask(method, path, ("host", "evil.example"), host=False, **bodies)
+        assert answer.status == 421
+        answer = await client.ask(method, path, ("origin", "http://evil.example"), **bodies)
+        assert answer.status == 403
+        if method != "HEAD":
+            assert answer.json["error"] == {"code": -32600, "message": "Origin not allowed"}
+            assert answer.json["id"] == ("x" if method == "POST" else None)
+        assert server.seen == []
+
+    through(body)
+
+
+def test_the_health_of_a_ready_workload_is_told():
+    async def body(client, server, runner):
+        answer = await client.ask("GET", "/health")
+        assert (answer.status, answer.json["status"]) == (200, "healthy")
+        assert server.seen == []
+
+    through(body)
+
+
+def test_a_request_head_that_does_not_end_is_not_collected_for_ever():
+    async def body(client, server, runner):
+        async def flood():
+            client.writer.write(b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nX-Endless: ")
+            for _ in range(1000):
+                client.writer.write(b"x" * 2**16)
+                await client.writer.drain()
+
+        with pytest.raises(ConnectionError):
+            await flood()
+        assert server.seen == []
+
+    through(body)
+
+
+def test_requests_on_one_connection_are_not_counted_together():
+    async def body(client, server, runner):
+        for _ in range(20):
+            assert (await client.post(b'{"x":"' + b"y" * 2**17 + b'"}')).status == 200
+
+    through(body)
+
+
+def test_many_clients_at_once_get_their_own_answers():
+    async def handle(exchange):
+        await exchange.answer(200, exchange.request.body)
+
+    async def body(client, server, runner):
+        async def one(number):
+            async with raw_client(runner.port) as mine:
+                for turn in range(5):
+                    message = request(request_id=f"{number}-{turn}")
+                    assert (await mine.post(message)).json == message
+
+        await asyncio.gather(*(one(number) for number in range(50)))
+
+    through(body, handle)

@@ -1,0 +1,92 @@
+"""A server that lives as it is told: over HTTP when MCP_PORT is set, else on standard input and output.
+
+``LIFE`` is a JSON object: ``print`` (a line to write to standard error), ``exit`` (end at once with this code),
+``ready_after`` (seconds before it listens or answers), ``exit_after`` (seconds after which it ends), ``deaf`` (ignore
+SIGTERM), ``trail`` (a file to which it writes what happens to it), ``silent`` (never answer), ``status`` (answer every
+request with this HTTP status).
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+LIFE = json.loads(os.environ.get("LIFE", "{}"))
+RESULT = {"supportedVersions": ["2026-07-28"], "protocolVersion": "2025-11-25", "capabilities": {}}
+
+
+def trail(word: str) -> None:
+    if "trail" in LIFE:
+        with Path(LIFE["trail"]).open("a", encoding="utf-8") as file:
+            file.write(f"{word}\n")
+
+
+def answer_of(request: dict) -> dict | None:
+    if LIFE.get("silent") or "id" not in request:
+        return None
+    if request.get("method") == "tools/call" and "seconds" in request["params"]:
+        time.sleep(request["params"]["seconds"])
+    if request.get("method") == "crash":
+        os._exit(3)
+    return {"jsonrpc": "2.0", "id": request["id"], "result": RESULT | {"pid": os.getpid()}}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.dumps(answer_of(request)).encode()
+        self.send_response(LIFE.get("status", 200))
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        """A stream that does not end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b": open\n\n")
+        time.sleep(1000)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+def serve_stdio() -> None:
+    for line in sys.stdin:
+        answer = answer_of(json.loads(line))
+        if answer is not None:
+            print(json.dumps(answer), flush=True)
+    trail("end of input")
+
+
+def main() -> None:
+    trail("started")
+    if "print" in LIFE:
+        print(LIFE["print"], file=sys.stderr, flush=True)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if LIFE.get("deaf") else lambda *_: (trail("terminated"), os._exit(0)))
+    if "exit" in LIFE:
+        sys.exit(LIFE["exit"])
+    time.sleep(LIFE.get("ready_after", 0))
+    if "exit_after" in LIFE:
+        threading.Timer(LIFE["exit_after"], lambda: os._exit(LIFE.get("code", 0))).start()
+    if "MCP_PORT" in os.environ:
+        server = http.server.ThreadingHTTPServer((os.environ["MCP_HOST"], int(os.environ["MCP_PORT"])), Handler)
+        server.daemon_threads = True
+        server.serve_forever()
+    else:
+        serve_stdio()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Sessions of a legacy server's clients."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+from tests.support.aio import run
+
+from workloads.proxyrunner.bridge.calls import Call
+from workloads.proxyrunner.bridge.sessions import Outbox, Sessions, TooManySessionsError
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def ended():
+    return []
+
+
+@pytest.fixture
+def sessions(clock, ended):
+    return Sessions(ttl=60.0, clock=clock, on_end=ended.append, limit=3)
+
+
+def test_ids_are_random_uuids(sessions):
+    one, two = sessions.create(), sessions.create()
+    assert uuid.UUID(one.id).version == uuid.UUID(two.id).version == 4
+    assert one.id != two.id
+    assert sessions.get(one.id) is one
+
+
+def test_a_session_expires_after_its_last_use_not_its_first(sessions, clock):
+    session = sessions.create()
+    for _ in range(5):
+        clock.now += 50
+        assert sessions.get(session.id) is session
+    clock.now += 61
+    assert sessions.get(session.id) is None
+
+
+def test_a_session_in_use_does_not_expire_and_its_time_begins_when_the_use_ends(sessions, clock):
+    session = sessions.create()
+    with sessions.using(session):
+        clock.now += 1000
+        assert sessions.get(session.id) is session
+        clock.now += 1000
+    clock.now += 59
+    assert sessions.get(session.id) is session
+
+
+def test_expired_sessions_make_room_and_are_ended(sessions, clock, ended):
+    old = [sessions.create() for _ in range(3)]
+    with pytest.raises(TooManySessionsError):
+        sessions.create()
+    clock.now += 61
+    new = sessions.create()
+    assert ended == old
+    assert sessions.all() == [new]
+
+
+def test_a_session_ends_once(sessions, ended):
+    session = sessions.create()
+    sessions.end(session)
+    sessions.end(session)
+    assert ended == [session]
+    assert sessions.get(session.id) is None
+
+
+def test_ids_of_requests_are_told_apart_by_type(sessions):
+    session = sessions.create()
+    calls = [Call(request_id, f"w{number}", None, {}) for number, request_id in enumerate((7, "7", 7.0, 7))]
+    for call in calls:
+        session.add(call)
+    assert session.find(7) == [calls[0], calls[3]]
+    assert session.find("7") == [calls[1]]
+    assert session.find(7.0) == [calls[2]]
+    session.remove(calls[0])
+    session.remove(calls[0])
+    assert session.find(7) == [calls[3]]
+    assert len(session.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("uri", "hears"),
+    [("res://a", True), ("res://a/part", True), ("res://ab", False), ("res://b/x", True), ("res://", False)],
+)
+def test_a_subscriber_hears_of_a_resource_and_its_parts(sessions, uri, hears):
+    session = sessions.create()
+    session.subscriptions = {"res://a", "res://b/"}
+    assert session.hears_of(uri) is hears
+
+
+def test_what_waits_for_a_client_is_bounded_and_equal_messages_wait_once():
+    async def body():
+        outbox = Outbox()
+        for number in range(150):
+            outbox.put(b"%d" % number)
+            outbox.put(b"%d" % number)
+        assert [await outbox.take() for _ in range(100)] == [b"%d" % number for number in range(50, 150)]
+        waiting = asyncio.create_task(outbox.take())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        outbox.put(b"last")
+        assert await waiting == b"last"
+
+    run(body())

@@ -1,0 +1,56 @@
+"""Telling JSON-RPC messages apart."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from workloads.proxyrunner.jsonrpc import Kind, encode, kind_of, members, read
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ({"id": 1, "method": "x"}, Kind.REQUEST),
+        ({"id": "a", "method": "x", "params": {}}, Kind.REQUEST),
+        ({"method": "x"}, Kind.NOTIFICATION),
+        ({"id": 1, "result": None}, Kind.RESPONSE),
+        ({"id": None, "error": {}}, Kind.RESPONSE),
+        ({"id": None, "method": "x"}, None),
+        ({"id": True, "method": "x"}, None),
+        ({"id": [1], "method": "x"}, None),
+        ({"id": 1, "method": 5}, None),
+        ({"id": 1, "method": "x", "params": [1]}, None),
+        ({"id": 1}, None),
+        ({"id": 1, "result": 1, "error": {}}, None),
+        ({"result": 1}, None),
+        ({}, None),
+    ],
+)
+def test_messages_are_told_apart(message, kind):
+    assert kind_of({"jsonrpc": "2.0", **message}) is kind
+
+
+def test_only_version_two_counts():
+    assert kind_of({"jsonrpc": "1.0", "id": 1, "method": "x"}) is None
+    assert kind_of({"id": 1, "method": "x"}) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "1e999", "[" * 100_000, b"\xff", "9" * 5000])
+def test_what_could_not_be_written_again_is_no_json(text):
+    with pytest.raises(ValueError, match=r"."):
+        read(text)
+
+
+def test_a_message_is_one_line_whatever_it_holds():
+    message = {"text": "a\nb\u2028c\ud800 \x00 ä 𝄞", "n": [1.5, 10**30, -0.0]}
+    line = encode(message)
+    assert b"\n" not in line
+    assert line.isascii()
+    assert json.loads(line) == message
+
+
+def test_members_of_anything_else_are_none():
+    assert members({"a": 1}) == {"a": 1}
+    assert members([1]) == members(None) == {}
