@@ -30,6 +30,11 @@ EXAMPLES: list[tuple[errors.WorkloadsError, type[BaseException]]] = [
     (errors.InsecureStateError(Path("/x"), "writable by others"), PermissionError),
     (errors.CorruptStateError(Path("/x"), "is not JSON"), ValueError),
     (errors.SecretNotFoundError(["a"], "set it"), LookupError),
+    (errors.InvalidSecretError("a", "it is empty"), ValueError),
+    (errors.SecretProviderNotFoundError("vault", ["keyring"]), LookupError),
+    (errors.SecretStoreUnavailableError("keyring", "no backend"), ConnectionError),
+    (errors.SecretStoreLockedError("keyring", "unlock it"), PermissionError),
+    (errors.WrongPasswordError("encrypted", "try another"), PermissionError),
 ]
 
 

@@ -1,0 +1,1 @@
+"""``workloads demo``: three real servers from nothing, used and gone again in half a minute."""

@@ -1,0 +1,102 @@
+"""What every test gets: an environment of its own, and a look at what it left behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from blockbuster import blockbuster_ctx
+from hypothesis import settings
+from tests.support import leaks, needs
+
+# A random example that fails in one run of CI and not in the next helps nobody; people still get random ones.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# Variables that would let the machine, or the user's shell, decide how a test ends.
+_FOREIGN = (
+    "WORKLOADS_", "TOOLHIVE_", "DOCKER_", "CONTAINER_HOST", "KUBERNETES_", "KUBECONFIG", "POD_NAMESPACE", "MCP_",
+    "FASTMCP_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+)  # fmt: skip
+
+_required: frozenset[str] = frozenset()
+_left_out: dict[str, str] = {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _required  # noqa: PLW0603  # read once, before the environment of every test is made clean
+    # Programs that came with this environment's packages, such as uvx and npx, though it was not activated.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    try:
+        _required = needs.required()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in item.iter_markers("needs"):
+            if not marker.args or (unknown := set(marker.args) - needs.NEEDS.keys()):
+                raise pytest.UsageError(
+                    f"{item.nodeid}: needs(...) takes names of {sorted(needs.NEEDS)}, not {unknown}"
+                )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for name in marker.args:
+            if reason := needs.missing(name):
+                message = f"needs {name} ({reason}): {needs.NEEDS[name].how}"
+                if name in _required:
+                    pytest.fail(message, pytrace=False)
+                _left_out[name] = message
+                pytest.skip(message)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _left_out:
+        terminalreporter.section("left out on this machine")
+        for message in _left_out.values():
+            terminalreporter.line(message)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of the user's reaches a test, and no test reaches the user's state.
+
+    HOME and XDG_CACHE_HOME stay, for uv and npm keep there what they fetched; this library writes to neither while the
+    folders below are set.
+    """
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    for name, folder in (("XDG_STATE_HOME", "state"), ("XDG_DATA_HOME", "data"), ("XDG_RUNTIME_DIR", "run")):
+        path = home / folder
+        path.mkdir(mode=0o700, parents=True)
+        monkeypatch.setenv(name, str(path))
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """A private state folder, for ``Settings(state_dir=...)`` and ``--state-dir``; it does not exist yet."""
+    return tmp_path / "workloads"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(tmp_path: Path, _clean_environment: None):
+    """A test that leaves a thread, a process or a descriptor fails, whatever else it found."""
+    before = leaks.Snapshot.take()
+    yield
+    if left := leaks.check(before, tmp_path):
+        pytest.fail("the test left behind: " + "; ".join(left), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_blocked_loop():
+    """Library code that blocks an event loop fails the test."""
+    with blockbuster_ctx("workloads"):
+        yield
