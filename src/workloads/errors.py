@@ -23,6 +23,11 @@
     │   ├── InsecureStateError (PermissionError)  ... or cannot be trusted
     │   └── CorruptStateError (ValueError)        ... or holds a damaged file
     ├── SecretNotFoundError (LookupError)
+    ├── InvalidSecretError (ValueError)           a value that a secret cannot have
+    ├── SecretProviderNotFoundError (LookupError) no provider of secrets has that name
+    ├── SecretStoreUnavailableError (ConnectionError) secrets cannot be looked up or kept there
+    │   ├── SecretStoreLockedError (PermissionError)  ... before it is unlocked
+    │   └── WrongPasswordError (PermissionError)      ... with this password
     └── BatchError (ExceptionGroup)               some workloads of a batch failed
 
 Each leaf also inherits the builtin a caller would catch, carries its facts as attributes and says
@@ -47,6 +52,7 @@ __all__ = (
     "GroupNotFoundError",
     "InsecureStateError",
     "InvalidNameError",
+    "InvalidSecretError",
     "MissingDependencyError",
     "PortInUseError",
     "Problem",
@@ -54,6 +60,9 @@ __all__ = (
     "RuntimeNotFoundError",
     "RuntimeUnavailableError",
     "SecretNotFoundError",
+    "SecretProviderNotFoundError",
+    "SecretStoreLockedError",
+    "SecretStoreUnavailableError",
     "StateError",
     "UnsupportedOperationError",
     "WorkloadBusyError",
@@ -62,6 +71,7 @@ __all__ = (
     "WorkloadNotFoundError",
     "WorkloadNotReadyError",
     "WorkloadsError",
+    "WrongPasswordError",
 )
 
 
@@ -372,6 +382,56 @@ class SecretNotFoundError(WorkloadsError, LookupError):
         self.names = tuple(names)
         self.hint = hint
         super().__init__(f"secret not found: {', '.join(self.names)}; {hint}")
+
+
+class InvalidSecretError(WorkloadsError, ValueError):
+    """A value that no secret can have was given for one. The message does not repeat it.
+
+    Attributes:
+        name: The secret.
+        rule: The rule that the value breaks.
+    """
+
+    def __init__(self, name: str, rule: str) -> None:
+        self.name = name
+        self.rule = rule
+        super().__init__(f"invalid value for secret {name!r}: {rule}")
+
+
+class SecretProviderNotFoundError(WorkloadsError, LookupError):
+    """No provider of secrets has that name.
+
+    Attributes:
+        provider: The name that was asked for.
+        known: The providers that there are.
+    """
+
+    def __init__(self, provider: str, known: Sequence[str]) -> None:
+        self.provider = provider
+        self.known = tuple(known)
+        super().__init__(f"secret provider {provider!r} not found; there are: {', '.join(self.known)}")
+
+
+class SecretStoreUnavailableError(WorkloadsError, ConnectionError):
+    """What keeps secrets cannot be used here and now.
+
+    Attributes:
+        provider: The provider of secrets.
+        reason: Why it cannot be used, and what to do.
+    """
+
+    def __init__(self, provider: str, reason: str) -> None:
+        self.provider = provider
+        self.reason = reason
+        super().__init__(f"secret provider {provider!r} cannot be used: {reason}")
+
+
+class SecretStoreLockedError(SecretStoreUnavailableError, PermissionError):
+    """What keeps secrets is there, but locked, or needs a password that is not known."""
+
+
+class WrongPasswordError(SecretStoreUnavailableError, PermissionError):
+    """What keeps secrets was not encrypted with this password."""
 
 
 class BatchError(ExceptionGroup[WorkloadsError], WorkloadsError):

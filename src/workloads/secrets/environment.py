@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from workloads.errors import UnsupportedOperationError
+from workloads.secrets.read_only import ReadOnly
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,15 +21,22 @@ _SECRET_NAMES = frozenset({
 _SECRET_SUFFIXES = ("_SESSION_REDIS_PASSWORD", "_REMOTE_AUTH_BEARER_TOKEN")
 
 
-class EnvironmentProvider:
+class EnvironmentProvider(ReadOnly):
     """Finds the secret ``<name>`` in ``WORKLOADS_SECRET_<name>``, or else in ``TOOLHIVE_SECRET_<name>``.
 
-    The name is used as it is, in its case. An empty variable counts as none.
+    The name is used as it is, in its case. An empty variable counts as none. It is read only, and does not list.
 
     Attributes:
+        name: ``environment``.
+        can_list: False.
+        can_write: False.
+        read_only: Why it cannot write.
         hint: How to provide a secret that was not found.
     """
 
+    name = "environment"
+    can_list = False
+    read_only = "who starts this program sets its environment"
     hint = f"set it in the environment as {_PREFIXES[0]}<name> or {_PREFIXES[1]}<name>"
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
@@ -51,6 +61,14 @@ class EnvironmentProvider:
             if value:
                 return value
         return None
+
+    def names(self) -> list[str]:
+        """Not offered.
+
+        Raises:
+            UnsupportedOperationError: Always.
+        """
+        raise UnsupportedOperationError("listing the secrets of the environment", "they are only looked up by name")
 
 
 def scrub(environ: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from workloads.errors import SecretNotFoundError
 
@@ -10,23 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from workloads.config import SecretReference
+    from workloads.secrets.protocols import SecretResolver
 
-__all__ = ("SecretProvider", "resolve")
-
-
-class SecretProvider(Protocol):
-    """Knows secrets by name. One that has a ``hint`` is asked for it when a secret is missing."""
-
-    def get(self, name: str) -> str | None:
-        """The value of a secret; None when it does not know that secret.
-
-        Args:
-            name: The secret.
-        """
-        ...
+__all__ = ("resolve",)
 
 
-def resolve(references: Iterable[SecretReference], provider: SecretProvider) -> dict[str, str]:
+def resolve(references: Iterable[SecretReference], provider: SecretResolver) -> dict[str, str]:
     """The environment variables that a run config's references to secrets stand for.
 
     Args:
