@@ -8,11 +8,11 @@ import threading
 from pathlib import Path
 
 import pytest
-
-import workloads
 from tests.support.mcp_client import call_tool
 from tests.support.quick import quick, record_of, runner_of
 from tests.support.waiting import wait_until
+
+import workloads
 from workloads import EventType, WorkloadStatus
 from workloads.errors import (
     BatchError,

@@ -117,11 +117,12 @@ def words(answer):
     return message["result"]["content"][0]["text"]
 
 
-def bridged(body, trail, era="legacy", env=None, **options):
+def bridged(body, trail, era="legacy", env=None, session_ttl="", **options):
     async def whole():
         told = Recorder()
         env_vars = {"ERA": era, "TRAIL": str(trail), **(env or {})}
-        config = RunConfig(name="lines", command=(sys.executable, str(LINES)), transport="stdio", env_vars=env_vars)
+        command = (sys.executable, str(LINES))
+        config = RunConfig(name="lines", command=command, transport="stdio", env_vars=env_vars, session_ttl=session_ttl)
         async with ProxyRunner(config, observer=told, **options) as runner:
             await body(Subject(runner, told, trail))
 
@@ -648,3 +649,83 @@ def test_large_messages_pass_in_both_directions(trail):
             assert [words(answer) for answer in answers] == [text] * 4
 
     bridged(body, trail)
+
+
+def test_there_are_only_so_many_sessions_subscriptions_and_requests_in_flight(trail, monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.bridge.sessions.Sessions.__init__.__kwdefaults__", {"limit": 2})
+    monkeypatch.setattr("workloads.proxyrunner.bridge.calls.Calls.__init__.__kwdefaults__", {"limit": 2})
+    monkeypatch.setattr("workloads.proxyrunner.bridge.legacy.MAX_SUBSCRIPTIONS", 1)
+
+    async def body(subject):
+        async with subject.session() as one, subject.session() as two:
+            third = await two.client.post(request("initialize", "third"))
+            assert (third.status, third.json["id"]) == (503, "third")
+            assert int(third.get("retry-after")) >= 1
+            assert (await one.post(request("resources/subscribe", uri="a"))).json["result"] == {}
+            more = await one.post(request("resources/subscribe", "more", uri="b"))
+            assert (more.json["id"], more.json["error"]["code"]) == ("more", -32600)
+            waiting = [asyncio.create_task(session.call("wait", text="x")) for session in (one, two)]
+            await subject.heard("tools/call", 2)
+            full = await one.call("echo", "full", text="x")
+            assert (full.status, full.json["id"]) == (503, "full")
+            await one.client.ask("DELETE", "/mcp", one.header)
+            assert words(await two.call("release")) == "done"
+            assert [words(answer) for answer in await asyncio.gather(*waiting) if "result" in answer.json] == ["x"]
+
+    bridged(body, trail)
+
+
+def test_a_session_that_nobody_uses_expires_and_one_in_use_does_not(trail):
+    async def body(subject):
+        async with subject.session() as idle, subject.session() as busy, busy.stream():
+            await asyncio.sleep(0.4)
+            assert (await idle.call("echo", text="x")).status == 404
+            assert (await busy.call("echo", text="x")).status == 200
+
+    bridged(body, trail, session_ttl="300ms")
+
+
+def test_a_progress_stream_that_takes_too_long_ends_with_an_error_in_it(trail):
+    async def body(subject):
+        async with subject.session() as session:
+            answer = await session.call("mumble", 4, "p")
+            assert answer.status == 200
+            *progress, last = events_of(answer)
+            assert [message["method"] for message in progress] == ["notifications/progress"]
+            assert (last["id"], last["error"]["code"]) == (4, -32603)
+        answer = await subject.modern("tools/list", 1)
+        assert answer.status == 400
+
+    bridged(body, trail, request_timeout=0.3)
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_progress_stream_whose_server_dies_ends_with_an_error_in_it(trail, era):
+    async def body(subject):
+        if era == "legacy":
+            async with subject.session() as session:
+                mumbling = asyncio.create_task(session.call("mumble", 4, "p"))
+                await subject.heard("tools/call", 1)
+                await asyncio.sleep(0.1)
+                os.kill(subject.told.pids[0], signal.SIGKILL)
+                answer = await mumbling
+        else:
+            meta = {"progressToken": "p"}
+            mumbling = asyncio.create_task(subject.modern("tools/call", 4, name="mumble", arguments={}, meta=meta))
+            await subject.heard("tools/call", 1)
+            await asyncio.sleep(0.1)
+            os.kill(subject.told.pids[0], signal.SIGKILL)
+            answer = await mumbling
+        *_, last = events_of(answer)
+        assert (answer.status, last["id"], last["error"]["code"]) == (200, 4, -32603)
+        assert "SIGKILL" in last["error"]["message"]
+
+    bridged(body, trail, era)
+
+
+def test_a_subscription_that_the_server_answers_with_an_error_gets_it_with_its_status(trail):
+    async def body(subject):
+        answer = await subject.modern("subscriptions/listen", 3, notifications="none")
+        assert (answer.status, answer.json["id"], answer.json["error"]["code"]) == (400, 3, -32602)
+
+    bridged(body, trail, "modern")

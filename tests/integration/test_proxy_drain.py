@@ -141,3 +141,28 @@ def test_a_modern_subscription_ends_without_a_result_and_a_call_with_one():
             await asyncio.wait_for(task, 10)
 
     run(body())
+
+
+def test_a_client_that_does_not_read_its_stream_does_not_hold_up_a_drain():
+    async def body():
+        stalled = asyncio.Event()
+
+        async def handle(exchange):
+            await exchange.start(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
+            while True:
+                try:
+                    await asyncio.wait_for(exchange.chunk(b": " + b"x" * 2**16 + b"\n\n"), 0.5)
+                except TimeoutError:
+                    stalled.set()
+
+        async with (
+            draining_in_front_of(handle, "streamable-http") as (port, drain),
+            raw_client(port) as stream,
+        ):
+            stream.write("GET", "/mcp", ("accept", "text/event-stream"))
+            await stream.head()
+            stream.writer.transport.pause_reading()
+            await asyncio.wait_for(stalled.wait(), 10)
+            await drain()
+
+    run(body())

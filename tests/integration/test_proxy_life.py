@@ -15,7 +15,7 @@ from tests.support.aio import run
 from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, routed, served
 
-from workloads import PortInUseError, RunConfig, RunConfigError, WorkloadFailedError
+from workloads import CommandNotFoundError, PortInUseError, RunConfig, RunConfigError, WorkloadFailedError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner import ProxyRunner, ReplicaAddress
 
@@ -535,5 +535,117 @@ def test_it_listens_on_ipv6_too():
             writer.write(b"GET /health HTTP/1.1\r\nHost: [::1]:%d\r\nConnection: close\r\n\r\n" % subject.port)
             assert (await reader.read()).startswith(b"HTTP/1.1 200")
             writer.close()
+
+    run(body())
+
+
+def test_cancelling_the_entry_of_the_context_manager_leaves_nothing():
+    async def body():
+        told = Recorder()
+
+        async def enter():
+            async with runner(life={"ready_after": 100}, observer=told):
+                pytest.fail("it never became ready")
+
+        task = asyncio.create_task(enter())
+        await told.until(lambda self: self.pids)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not exists(told.pids[0])
+
+    run(body())
+
+
+def test_cancelling_the_exit_of_the_context_manager_bounds_the_drain():
+    async def body():
+        told = Recorder()
+        inside = asyncio.Event()
+
+        async def use():
+            async with runner(observer=told, drain_timeout="100ms") as subject:
+                async with raw_client(subject.port) as client:
+                    client.write("POST", "/mcp", body=json.dumps(request(seconds=100)).encode())
+                    await asyncio.sleep(0.2)
+                    inside.set()
+
+        async with asyncio.timeout(10):
+            task = asyncio.create_task(use())
+            await inside.wait()
+            await told.until(lambda self: self.count(WorkloadStatus.STOPPING))
+            task.cancel()
+            await asyncio.wait({task})
+        assert not exists(told.pids[0])
+
+    run(body())
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_workload_that_failed_meanwhile_is_told_at_the_exit_unless_something_else_went_wrong(raises, caplog):
+    class MineError(Exception):
+        pass
+
+    async def body():
+        told = Recorder()
+        with pytest.raises(MineError if raises else WorkloadFailedError):
+            async with runner("stdio", {"exit_after": 0.2, "code": 4}, observer=told, restart="no"):
+                await told.until(lambda self: self.count(WorkloadStatus.ERROR))
+                if raises:
+                    raise MineError
+
+    run(body())
+    assert ("the workload failed" in caplog.text) is raises
+
+
+def test_a_start_that_takes_long_is_waited_for_and_what_it_started_is_ended(tmp_path):
+    import threading
+
+    from workloads.runtimes.process.runtime import ProcessRuntime
+
+    class Slow(ProcessRuntime):
+        begun, released = threading.Event(), threading.Event()
+        replica = None
+
+        def start_replica(self, *args, **kwargs):
+            self.begun.set()
+            self.released.wait(20)
+            Slow.replica = super().start_replica(*args, **kwargs)
+            return Slow.replica
+
+    async def body():
+        subject = ProxyRunner(config("stdio"), runtime=Slow())
+        async with served(subject) as (shutdown, task):
+            await asyncio.to_thread(Slow.begun.wait, 10)
+            shutdown.set()
+            await asyncio.sleep(0.1)
+            assert not task.done()
+            Slow.released.set()
+            await asyncio.wait_for(task, 10)
+        assert not exists(Slow.replica.identity.pid)
+
+    run(body())
+
+
+def test_a_server_that_refuses_both_eras_is_told_in_its_own_words():
+    refuses = (
+        "import json, sys\n"
+        "for line in sys.stdin:\n"
+        "    error = {'code': -32600, 'message': 'no license'}\n"
+        "    print(json.dumps({'jsonrpc': '2.0', 'id': json.loads(line)['id'], 'error': error}), flush=True)\n"
+    )
+
+    async def body():
+        with pytest.raises(WorkloadFailedError, match="not ready: initialize: error -32600: no license"):
+            await runner("stdio", command=(sys.executable, "-c", refuses)).serve()
+
+    run(body())
+
+
+def test_a_command_that_does_not_exist_is_an_error_that_names_it():
+    async def body():
+        told = Recorder()
+        with pytest.raises(CommandNotFoundError, match="no-such-program"):
+            await runner("stdio", command=("no-such-program",), observer=told).serve()
+        assert told.statuses[-1][0] is WorkloadStatus.ERROR
 
     run(body())

@@ -9,8 +9,8 @@ import time
 
 import attrs
 import pytest
-
 from tests.support.waiting import wait_until
+
 from workloads._core import process
 from workloads._core.paths import Paths
 from workloads.config import RunConfig

@@ -1,8 +1,8 @@
 """A stdio server by hand, of the era that ``ERA`` names, which writes all it hears to the file ``TRAIL``.
 
 Its tools: ``echo`` (progress first, if it is asked for), ``wait`` (answers only when ``release`` is called), ``drop``
-(never answers), ``crash``, ``noise`` (writes what is no message), ``ask`` (asks the client first), ``log``, ``change``
-(says that the tools changed) and ``touch`` (says that a resource changed).
+(never answers), ``crash``, ``noise`` (writes what is no message), ``ask`` (asks the client first), ``log``, ``mumble``
+(progress, but no answer), ``change`` (says that the tools changed) and ``touch`` (says that a resource changed).
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ def call(request) -> None:
             waiting.append(request)
             return
         case "drop":
+            return
+        case "mumble":
+            progress(params["_meta"]["progressToken"], {"steps": 1, "text": "mm"})
             return
         case "crash":
             os._exit(3)
@@ -98,6 +101,9 @@ def open_modern(request) -> None:
 
 
 def listen(request) -> None:
+    if not isinstance(request["params"]["notifications"], dict):
+        say(id=request["id"], error={"code": -32602, "message": "notifications must be an object"})
+        return
     listening[request["id"]] = request
     frame = {"notifications": request["params"]["notifications"], "_meta": {SUBSCRIPTION: request["id"]}}
     say(method="notifications/subscriptions/acknowledged", params=frame)

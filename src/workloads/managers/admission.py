@@ -36,8 +36,8 @@ def admit(config: RunConfig, runtime: Runtime) -> None:
         problems.append(Problem("base_name", f"must be empty or the name {config.name!r}, got {config.base_name!r}"))
     if problems:
         raise RunConfigError(problems)
-    for warning in unenforced_warnings(config):
-        _log.warning(warning, extra={"workload": config.name})
+    for key in unenforced_warnings(config):
+        _log.warning("%s has no effect in this version", key, extra={"workload": config.name})
     runtime.preflight(config)
 
 

@@ -22,7 +22,9 @@ from workloads.errors import (
     WorkloadNotFoundError,
 )
 
-VERBS = ["run", "list", "get", "logs", "stop", "start", "restart", "rm", "group", "secret", "detect", "demo", "proxyrunner"]
+VERBS = [
+    "run", "list", "get", "logs", "stop", "start", "restart", "rm", "group", "secret", "detect", "demo", "proxyrunner",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

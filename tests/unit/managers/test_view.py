@@ -65,8 +65,16 @@ def test_the_view_shows_what_callers_need():
         port=4000,
         container_labels={"team": "research", "toolhive": "true", "workloads.port": "1"},
     )
-    record = dict(runner=RUNNER, replicas=(REPLICA,), ready_replicas=1, host="127.0.0.1", port=4001)
-    workload = view(stored(WorkloadStatus.RUNNING, config=config, **record), {RUNNER}.__contains__)
+    given = stored(
+        WorkloadStatus.RUNNING,
+        config=config,
+        runner=RUNNER,
+        replicas=(REPLICA,),
+        ready_replicas=1,
+        host="127.0.0.1",
+        port=4001,
+    )
+    workload = view(given, {RUNNER}.__contains__)
     assert workload.url == "http://127.0.0.1:4001/mcp"
     assert workload.command == ("python", "-m", "x", "--y")
     assert workload.labels == {"team": "research"}
