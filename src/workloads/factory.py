@@ -8,10 +8,12 @@ from workloads.managers.settings import Settings
 from workloads.runtimes.detection import Candidate, Detection, choose_runtime, detect_runtime
 
 if TYPE_CHECKING:
+    from workloads.config import RunConfig
+    from workloads.errors import Problem
     from workloads.groups import GroupManager
     from workloads.manager import Manager
 
-__all__ = ("Candidate", "Detection", "Settings", "detect_runtime", "new_group_manager", "new_manager")
+__all__ = ("Candidate", "Detection", "Settings", "detect_runtime", "new_group_manager", "new_manager", "validate")
 
 
 def new_manager(runtime: str | None = None, *, settings: Settings | None = None) -> Manager:
@@ -57,3 +59,26 @@ def new_group_manager(manager: Manager) -> GroupManager:
     if not isinstance(manager, LocalManager):
         raise UnsupportedOperationError("new_group_manager", f"{type(manager).__name__} keeps no groups")
     return manager.groups
+
+
+def validate(config: RunConfig, runtime: str | None = None) -> list[Problem]:
+    """Everything that this build, or the runtime, would refuse of a run config. Nothing is run.
+
+    Args:
+        config: The run config.
+        runtime: The runtime, such as ``process``; None takes the one that a new workload would get here.
+
+    Raises:
+        RuntimeNotFoundError: The runtime does not exist; lists the usable ones.
+        RuntimeUnavailableError: It cannot be used here.
+
+    Example:
+        >>> from workloads import RunConfig
+        >>> config = RunConfig(name="a", image="nginx:1", isolate_network=True)
+        >>> [problem.path for problem in validate(config, "process")]
+        ['image', 'isolate_network']
+    """
+    from workloads.managers.admission import problems
+    from workloads.runtimes.registry import load_runtime
+
+    return problems(config, load_runtime(choose_runtime(runtime)))

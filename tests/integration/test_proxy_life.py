@@ -560,21 +560,22 @@ def test_cancelling_the_entry_of_the_context_manager_leaves_nothing():
 def test_cancelling_the_exit_of_the_context_manager_bounds_the_drain():
     async def body():
         told = Recorder()
-        inside = asyncio.Event()
+        leave = asyncio.Event()
 
         async def use():
-            async with runner(observer=told, drain_timeout="100ms") as subject:
-                async with raw_client(subject.port) as client:
-                    client.write("POST", "/mcp", body=json.dumps(request(seconds=100)).encode())
-                    await asyncio.sleep(0.2)
-                    inside.set()
+            async with runner(observer=told, drain_timeout="100ms"):
+                await leave.wait()
 
         async with asyncio.timeout(10):
             task = asyncio.create_task(use())
-            await inside.wait()
-            await told.until(lambda self: self.count(WorkloadStatus.STOPPING))
-            task.cancel()
-            await asyncio.wait({task})
+            await told.running()
+            async with raw_client(told.port) as client:
+                client.write("POST", "/mcp", body=json.dumps(request(seconds=100)).encode())
+                await asyncio.sleep(0.2)
+                leave.set()
+                await told.until(lambda self: self.count(WorkloadStatus.STOPPING))
+                task.cancel()
+                await asyncio.wait({task})
         assert not exists(told.pids[0])
 
     run(body())
@@ -587,11 +588,15 @@ def test_a_workload_that_failed_meanwhile_is_told_at_the_exit_unless_something_e
 
     async def body():
         told = Recorder()
-        with pytest.raises(MineError if raises else WorkloadFailedError):
+
+        async def use():
             async with runner("stdio", {"exit_after": 0.2, "code": 4}, observer=told, restart="no"):
                 await told.until(lambda self: self.count(WorkloadStatus.ERROR))
                 if raises:
                     raise MineError
+
+        with pytest.raises(MineError if raises else WorkloadFailedError):
+            await use()
 
     run(body())
     assert ("the workload failed" in caplog.text) is raises

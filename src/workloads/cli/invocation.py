@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workloads.manager import Manager
+    from workloads.managers import LocalManager
 
 __all__ = ("Invocation",)
 
@@ -39,3 +40,17 @@ class Invocation:
 
         settings = None if self.state_dir is None else Settings(state_dir=self.state_dir.absolute())
         return new_manager(self.runtime, settings=settings)
+
+    def local_manager(self) -> LocalManager:
+        """A manager as the options ask for, for what only the manager of this machine can do.
+
+        Raises:
+            UnsupportedOperationError: The options ask for one of another place.
+        """
+        from workloads.errors import UnsupportedOperationError
+        from workloads.managers import LocalManager
+
+        manager = self.manager()
+        if not isinstance(manager, LocalManager):
+            raise UnsupportedOperationError("this command", "it repairs the workloads of this machine only")
+        return manager

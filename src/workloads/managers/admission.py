@@ -13,9 +13,19 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.runtimes.protocol import Runtime
 
-__all__ = ("admit", "secrets_of")
+__all__ = ("admit", "problems", "secrets_of")
 
 _log = logging.getLogger(__name__)
+
+
+def problems(config: RunConfig, runtime: Runtime) -> list[Problem]:
+    """Everything that a run config asks for and this build, or this runtime, cannot give."""
+    from workloads.config import unenforceable
+
+    found = [*unenforceable(config), *runtime.refusals(config)]
+    if config.base_name not in ("", config.name):
+        found.append(Problem("base_name", f"must be empty or the name {config.name!r}, got {config.base_name!r}"))
+    return found
 
 
 def admit(config: RunConfig, runtime: Runtime) -> None:
@@ -29,13 +39,10 @@ def admit(config: RunConfig, runtime: Runtime) -> None:
         RunConfigError: They cannot; lists every such key.
         CommandNotFoundError: The program it needs is not on this machine.
     """
-    from workloads.config import unenforceable, unenforced_warnings
+    from workloads.config import unenforced_warnings
 
-    problems = [*unenforceable(config), *runtime.refusals(config)]
-    if config.base_name not in ("", config.name):
-        problems.append(Problem("base_name", f"must be empty or the name {config.name!r}, got {config.base_name!r}"))
-    if problems:
-        raise RunConfigError(problems)
+    if found := problems(config, runtime):
+        raise RunConfigError(found)
     for key in unenforced_warnings(config):
         _log.warning("%s has no effect in this version", key, extra={"workload": config.name})
     runtime.preflight(config)

@@ -28,7 +28,7 @@ _LOG_LINES = 20
 # packages, and the variables that this library reads. Everything else may hold somebody's secret.
 _INHERITED = frozenset({
     "CONTAINER_HOST", "DOCKER_HOST", "HOME", "KUBERNETES_SERVICE_HOST", "LANG", "LD_LIBRARY_PATH", "LOGNAME",
-    "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy", "http_proxy", "https_proxy", "no_proxy",
+    "NODE_EXTRA_CA_CERTS", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy", "http_proxy", "https_proxy", "no_proxy",
     "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ",
     "USER", "VIRTUAL_ENV",
 })  # fmt: skip

@@ -10,7 +10,7 @@ from workloads.proxyrunner.threads import in_thread
 if TYPE_CHECKING:
     from workloads.runtimes.protocol import Exit, Replica
 
-__all__ = ("Server",)
+__all__ = ("Server", "close_pipes")
 
 _KILL_WAIT = 5.0
 
@@ -47,3 +47,10 @@ class Server:
         if not self.exited.done():
             await in_thread(self.replica.kill)
             await self.wait(_KILL_WAIT)
+
+
+def close_pipes(replica: Replica) -> None:
+    """Close what a stdio server is talked to through, when nobody has begun to."""
+    for pipe in (replica.stdin, replica.stdout):
+        if pipe is not None:
+            pipe.close()

@@ -14,7 +14,7 @@ from workloads.proxyrunner.backoff import Backoff
 from workloads.proxyrunner.bridge.calls import ServerGoneError
 from workloads.proxyrunner.bridge.opening import RefusedError, TryModernError
 from workloads.proxyrunner.logtail import last_lines
-from workloads.proxyrunner.server import Server
+from workloads.proxyrunner.server import Server, close_pipes
 from workloads.proxyrunner.threads import in_thread
 
 if TYPE_CHECKING:
@@ -193,6 +193,8 @@ class Supervisor(Generic[T]):
     def _let_go(self) -> None:
         if self._link is not None:
             self._link.close()
+        elif self._server is not None:
+            close_pipes(self._server.replica)
         self._server = self._link = None
         self._told.replicas([], 0)
 

@@ -39,6 +39,10 @@ def test_a_secret_is_that_of_the_first_who_knows_it():
     ]  # fmt: skip
 
 
+def test_a_chain_is_named_after_its_providers():
+    assert chained(SecretStore("vault")).name == "vault, environment"
+
+
 def test_an_error_is_not_taken_for_an_unknown_secret():
     locked = SecretStore("locked", error=SecretStoreLockedError("locked", "unlock it"))
     with pytest.raises(SecretStoreLockedError):

@@ -41,6 +41,15 @@ print(json.dumps([name for name in sys.modules]))
     assert {"cryptography", "keyring", "cattrs", "logging"} & set(json.loads(done.stdout)) == set()
 
 
+def test_every_public_name_is_found_late_and_no_other():
+    import workloads.secrets
+
+    assert all(getattr(workloads.secrets, name) is not None for name in workloads.secrets.__all__)
+    assert set(workloads.secrets.__all__) <= set(dir(workloads.secrets))
+    with pytest.raises(AttributeError, match="no attribute 'Vault'"):
+        workloads.secrets.Vault  # noqa: B018  # looking it up is the test
+
+
 @pytest.mark.parametrize("name", ["encrypted", "keyring"])
 def test_what_needs_the_extra_says_so(name, without_extra, tmp_path):
     provider = open_provider(name, Paths.locate(state_dir=tmp_path / "data"), PASSWORD)

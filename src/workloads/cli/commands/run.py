@@ -108,8 +108,8 @@ def run(
     that runs elsewhere, anything else is a container image. Without SOURCE, what follows -- is the program of the
     server; with it, what follows -- are arguments for it.
 
-    A server over HTTP is told its port in MCP_PORT and FASTMCP_PORT. A secret is looked up in WORKLOADS_SECRET_<name>
-    and is written nowhere.
+    A server over HTTP is told its port in MCP_PORT and FASTMCP_PORT. A secret is looked up where `workloads
+    secret` keeps it, else in WORKLOADS_SECRET_<name>; its value is in no run config and no log.
 
     \b
     Examples:
@@ -152,16 +152,8 @@ def _run_detached(manager: Manager, config: RunConfig, wait: float | None, *, as
 
 
 def _config(file: Path | None, given: dict[str, Any]) -> RunConfig:
+    from workloads.cli.documents import read_run_config
     from workloads.config import RunConfig
 
-    document = dict(_read(file).to_dict()) if file is not None else {}
+    document = dict(read_run_config(file).to_dict()) if file is not None else {}
     return RunConfig.from_dict(overridden(document, **given), source="" if file is None else str(file))
-
-
-def _read(file: Path) -> RunConfig:
-    from workloads.config import RunConfig
-
-    with click.open_file(str(file), "rb") as stream:
-        text = stream.read()
-    is_json = file.suffix == ".json" or text.lstrip().startswith(b"{")
-    return (RunConfig.from_json if is_json else RunConfig.from_yaml)(text, source=str(file))

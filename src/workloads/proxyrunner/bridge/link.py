@@ -10,6 +10,7 @@ from workloads.proxyrunner.bridge.calls import Calls
 from workloads.proxyrunner.bridge.legacy import LegacyFront
 from workloads.proxyrunner.bridge.modern import ModernFront
 from workloads.proxyrunner.bridge.opening import Era, RefusedError, TryModernError, open_server
+from workloads.proxyrunner.server import close_pipes
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.bridge.app import Front
@@ -50,6 +51,7 @@ class StdioLink:
         self._request_timeout = request_timeout
         self._calls = Calls(self._notify)
         self._front: Front | None = None
+        self._connected = False
         self.last_answer = ""
         self.era: Era | None = None
         """The era of the process, once it is known, and of the next process of this server."""
@@ -69,6 +71,7 @@ class StdioLink:
         assert stdin is not None
         assert stdout is not None
         begun = time.monotonic()
+        self._connected = True
         await self._calls.pipe.open(stdin, stdout)
         self.last_answer = "no answer to its opening request"
         try:
@@ -120,5 +123,7 @@ class StdioLink:
         self.fail("the server was stopped")
         self._calls.pipe.close()
         self._calls.close()
+        if not self._connected:
+            close_pipes(self._replica)
         if self._calls.pipe.dropped:
             _log.warning("lines of the server were too long", extra={"dropped": self._calls.pipe.dropped})

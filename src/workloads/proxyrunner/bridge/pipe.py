@@ -43,15 +43,21 @@ class Pipe:
         return self._lines.dropped
 
     async def open(self, stdin: BinaryIO, stdout: BinaryIO) -> None:
-        """Connect. The pipe closes both.
+        """Connect. The pipe closes both, whatever happens.
 
         Args:
             stdin: The writing end of the server's input.
             stdout: The reading end of its output.
         """
         loop = asyncio.get_running_loop()
-        self._writer, _ = await loop.connect_write_pipe(lambda: self._flow, stdin)
-        self._reader, _ = await loop.connect_read_pipe(lambda: _Feed(self._feed, self.ended.set), stdout)
+        try:
+            self._writer, _ = await loop.connect_write_pipe(lambda: self._flow, stdin)
+            self._reader, _ = await loop.connect_read_pipe(lambda: _Feed(self._feed, self.ended.set), stdout)
+        finally:
+            if self._writer is None:
+                stdin.close()
+            if self._reader is None:
+                stdout.close()
 
     async def send(self, line: bytes) -> None:
         """Write a line; waits while the server does not read. Lines are written in the order of the calls.

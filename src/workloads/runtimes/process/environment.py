@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from workloads.runtimes.process.command import NPX
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,6 +17,8 @@ __all__ = ("inherited", "server_environment")
 _NAMES = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER"})
 _PREFIXES = ("LC_", "SSL_CERT_", "XDG_")
 _PROXY_SUFFIX = "_PROXY"
+# What SSL_CERT_FILE is to others: without it npx cannot fetch a package where the network has a CA of its own.
+_NODE_CERTIFICATES = "NODE_EXTRA_CA_CERTS"
 # Variables of these systems may end like the one of a proxy, and hold a secret.
 _RESERVED_PREFIXES = ("WORKLOADS_", "TOOLHIVE_", "THV_")
 
@@ -53,6 +57,8 @@ def server_environment(
         host, port = address
         mcp |= {"MCP_PORT": str(port), "FASTMCP_PORT": str(port), "MCP_HOST": host}
     variables = inherited(environ) | mcp
+    if config.image.startswith(NPX) and (certificates := environ.get(_NODE_CERTIFICATES)):
+        variables[_NODE_CERTIFICATES] = certificates
     if config.runtime_config is not None:
         variables.update(config.runtime_config.runtime_env)
     return {**variables, **config.env_vars, **secrets}
