@@ -177,7 +177,7 @@ def error_text(error: WorkloadsError) -> str:
     if isinstance(error, GroupNotEmptyError):
         members = ", ".join(error.members)
         return escape_lines(f"group {error.group!r} has workloads: {members}; --move-to moves them to another group")
-    return escape_lines(str(error))
+    return escape_lines("\n".join([str(error), *getattr(error, "__notes__", ())]))
 
 
 def timestamp(moment: datetime) -> str:
