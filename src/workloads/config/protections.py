@@ -73,8 +73,7 @@ def unenforced_warnings(config: RunConfig) -> list[str]:
     Returns:
         The keys, or for middleware ``path (type)``; to be warned of once.
     """
-    ignored = {"telemetry_config": config.telemetry_config is not None, "idle_timeout": bool(config.idle_timeout)}
-    warnings = [key for key, asked in ignored.items() if asked]
+    warnings = ["telemetry_config"] if config.telemetry_config is not None else []
     return warnings + [f"{path} ({kind})" for path, kind in _middlewares(config) if kind in _ACCEPTED]
 
 

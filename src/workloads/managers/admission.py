@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from workloads._core.paths import DEFAULT_APP
@@ -20,9 +21,15 @@ _log = logging.getLogger(__name__)
 
 def problems(config: RunConfig, runtime: Runtime) -> list[Problem]:
     """Everything that a run config asks for and this build, or this runtime, cannot give."""
-    from workloads.config import unenforceable
+    from workloads.proxyrunner.options import RunnerOptions
 
-    found = [*unenforceable(config), *runtime.refusals(config)]
+    found = runtime.refusals(config)
+    try:
+        RunnerOptions.of(config, os.environ)
+    except RunConfigError as error:
+        # Some keys are refused by both; the runtime says more of what to use instead.
+        refused = {problem.path for problem in found}
+        found = [*(problem for problem in error.problems if problem.path not in refused), *found]
     if config.base_name not in ("", config.name):
         found.append(Problem("base_name", f"must be empty or the name {config.name!r}, got {config.base_name!r}"))
     return found

@@ -56,14 +56,14 @@ def find_program(program: str, path: str) -> str:
         CommandNotFoundError: It is not on this machine.
     """
     if program.startswith("/"):
-        if not Path(program).exists():
+        if not os.path.exists(program):  # noqa: PTH110  # a Path would raise where a folder is forbidden
             raise CommandNotFoundError(program, "there is no such file")
         return program
     folders = [folder for folder in path.split(os.pathsep) if folder.startswith("/")]
     if program == "uvx" and sys.executable:
         folders.append(str(Path(sys.executable).parent))
     for folder in folders:
-        candidate = Path(folder, program)
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            return str(candidate)
+        candidate = os.path.join(folder, program)  # noqa: PTH118  # a Path would raise where a folder is forbidden
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # noqa: PTH113  # likewise
+            return candidate
     raise CommandNotFoundError(program, _HINTS.get(program, f"install it, or give its absolute path; PATH is {path}"))
