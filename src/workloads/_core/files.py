@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = (
+    "check_entry",
     "check_folder",
     "create_exclusive",
     "entry",
@@ -60,6 +61,20 @@ def entry(folder: Path, file_name: str, *, kind: str = "workload") -> Path:
     Raises:
         InvalidNameError: It cannot be the name of a file there.
     """
+    check_entry(file_name, kind=kind)
+    return folder / file_name
+
+
+def check_entry(file_name: str, *, kind: str = "workload") -> None:
+    """Check that a file can have this name.
+
+    Args:
+        file_name: The name of the file.
+        kind: What it is named after, for the error.
+
+    Raises:
+        InvalidNameError: It cannot.
+    """
     if file_name in ("", ".", "..") or "/" in file_name or "\0" in file_name:
         raise InvalidNameError(file_name, "must be the name of a file, without '/'", kind=kind)
     if is_temporary(file_name):
@@ -72,7 +87,6 @@ def entry(folder: Path, file_name: str, *, kind: str = "workload") -> Path:
         ) from error
     if length > _LONGEST_NAME:
         raise InvalidNameError(file_name, f"must not exceed {_LONGEST_NAME} bytes as the name of a file", kind=kind)
-    return folder / file_name
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -22,10 +22,11 @@ from workloads._core.fields import text, whole_number
 from workloads.errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
 __all__ = (
     "ProcessIdentity",
+    "census",
     "current",
     "identify",
     "is_alive",
@@ -123,6 +124,25 @@ def is_alive(identity: ProcessIdentity) -> bool:
         identity: The process. One of another host, pid namespace or boot is not alive, and neither is a zombie.
     """
     return identity == identify(identity.pid)
+
+
+def census() -> Callable[[ProcessIdentity], bool]:
+    """A way to ask :func:`is_alive` of many processes at one moment: it looks at each only once.
+
+    Raises:
+        StateError: This system does not tell about processes.
+    """
+    here = _here()
+    seen: dict[int, int | None] = {}
+
+    def alive(identity: ProcessIdentity) -> bool:
+        if (identity.boot_id, identity.pid_namespace, identity.host) != here:
+            return False
+        if identity.pid not in seen:
+            seen[identity.pid] = _start_ticks(identity.pid)
+        return seen[identity.pid] == identity.start_ticks
+
+    return alive
 
 
 def send_signal(identity: ProcessIdentity, sig: int) -> bool:
@@ -224,7 +244,11 @@ def _start_ticks(pid: int) -> int | None:
     if sys.platform != "linux":
         return _start_microseconds(pid)
     try:
-        data = Path(f"/proc/{pid}/stat").read_bytes()
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.read(fd, 4096)
+        finally:
+            os.close(fd)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None  # some systems hide the processes of other users
     return parse_stat(data)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 import os
+import stat
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from workloads._core.files import (
+    check_entry,
     check_folder,
     create_exclusive,
     entry,
@@ -23,10 +27,11 @@ from workloads._core.locks import FileLock
 from workloads.errors import CorruptStateError, InvalidNameError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Generator, Mapping
+    from json import JSONDecoder
     from pathlib import Path
 
-__all__ = ("SUFFIX", "RecordFolder", "dump_object", "parse_object")
+__all__ = ("SUFFIX", "RecordFolder", "dump_object", "load_object", "parse_object")
 
 SUFFIX = ".json"
 """The end of the name of every file that holds a record."""
@@ -63,16 +68,45 @@ class RecordFolder:
 
     def names(self) -> list[str]:
         """The names that have a file, sorted. Other files are passed over."""
+        return sorted(name for name, _ in self.scan())
+
+    def scan(self, known: Container[str] = ()) -> Generator[tuple[str, os.stat_result], None, None]:
+        """The names that have a file, in no order, with the status of the file. Other files are passed over.
+
+        Args:
+            known: Names that were checked before.
+        """
         if not check_folder(self.folder, root=self.root):
-            return []
+            return
         try:
-            files = [file.name for file in self.folder.iterdir()]
+            with os.scandir(self.folder) as files:
+                for file in files:
+                    name = file.name.removesuffix(SUFFIX)
+                    if name == file.name or not (name in known or self._is_record(file.name)):
+                        continue
+                    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                        yield name, file.stat(follow_symlinks=False)
         except FileNotFoundError:
-            return []
+            return
         except OSError as error:
             raise StateError(self.folder, f"cannot be listed: {error.strerror}") from error
-        found = (file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX) and not is_temporary(file))
-        return sorted(name for name in found if self._is_name(name))
+
+    def read_quickly(self, name: str, status: os.stat_result) -> bytes | None:
+        """The content of a file that :meth:`scan` told of, without checking the folder again; None when it is gone."""
+        if stat.S_ISREG(status.st_mode):
+            try:
+                fd = os.open(f"{self.folder}/{name}{SUFFIX}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise StateError(self.path(name), f"cannot be read: {error.strerror}") from error
+            try:
+                data = os.read(fd, status.st_size + 1)
+            finally:
+                os.close(fd)
+            if len(data) == status.st_size:
+                return data
+        return self.read(name)  # not a file, or another one by now
 
     def exists(self, name: str, suffix: str = SUFFIX) -> bool:
         """Whether a name has a file, damaged or not."""
@@ -128,9 +162,13 @@ class RecordFolder:
         self.secure()
         return FileLock(path)
 
+    def _is_record(self, file_name: str) -> bool:
+        return not is_temporary(file_name) and self._is_name(file_name.removesuffix(SUFFIX))
+
     def _is_name(self, name: str) -> bool:
         try:
-            self.path(name)
+            self.check(name)
+            check_entry(name + SUFFIX)
         except InvalidNameError:
             return False
         return True
@@ -146,14 +184,27 @@ def parse_object(path: Path, data: bytes) -> dict[str, Any]:
     Raises:
         CorruptStateError: It holds no JSON object.
     """
-    import json
-
     try:
-        document = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
+        return load_object(data)
+    except ValueError as error:
+        raise CorruptStateError(path, f"{error}; repair or remove it") from error
+
+
+def load_object(data: bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Args:
+        data: Its text.
+
+    Raises:
+        ValueError: It is none; the message begins with a verb.
+    """
+    try:
+        document = _decoder().decode(data.decode())
     except (ValueError, RecursionError) as error:
-        raise CorruptStateError(path, f"is not JSON ({error}); repair or remove it") from error
+        raise ValueError(f"is not JSON ({error})") from error
     if not isinstance(document, dict):
-        raise CorruptStateError(path, "does not hold a JSON object; repair or remove it")
+        raise ValueError("does not hold a JSON object")  # noqa: TRY004  # a damaged file
     return cast("dict[str, Any]", document)
 
 
@@ -166,6 +217,13 @@ def dump_object(document: Mapping[str, Any]) -> bytes:
     import json
 
     return json.dumps(dict(document), indent=2, allow_nan=False).encode() + b"\n"
+
+
+@functools.cache
+def _decoder() -> JSONDecoder:
+    import json
+
+    return json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def _refuse(constant: str) -> float:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from workloads.errors import CorruptStateError, WorkloadBusyError, WorkloadNotFoundError
+from workloads.errors import CorruptStateError, StateError, WorkloadBusyError, WorkloadNotFoundError
 from workloads.managers.spawn import rotated
 from workloads.managers.view import Stored, view
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from workloads._core.paths import Paths
     from workloads.config import RunConfig
     from workloads.model import Workload
+    from workloads.state import RuntimeRecord, StatusRecord
 
 __all__ = ("Inventory",)
 
 _BUSY_TIMEOUT = 60.0
+
+T = TypeVar("T")
 
 
 class Inventory:
@@ -34,6 +37,7 @@ class Inventory:
         self.statuses = StatusStore(paths)
         self.records = RuntimeRecordStore(paths)
         self.groups = GroupStore(paths)
+        self._cached = self.configs.cache(), self.statuses.cache(), self.records.cache()
 
     def names(self) -> list[str]:
         """The names of all workloads, sorted."""
@@ -65,23 +69,23 @@ class Inventory:
 
     def stored(self, name: str) -> Stored | None:
         """Everything on disk about a workload, damaged or not; None when it does not exist."""
-        damage: list[str] = []
-        config = status = record = None
-        try:
-            config = self.configs.load(name)
-            if config is None:
-                return None
-        except CorruptStateError as error:
-            damage.append(str(error))
-        try:
-            status = self.statuses.read(name)
-        except CorruptStateError as error:
-            damage.append(str(error))
-        try:
-            record = self.records.read(name)
-        except CorruptStateError as error:
-            damage.append(str(error))
-        return Stored(name, config, status, record, "; ".join(damage))
+        config = _or_error(self.configs.load, name)
+        if config is None:
+            return None
+        return _combined(name, config, _or_error(self.statuses.read, name), _or_error(self.records.read, name))
+
+    def everything(self) -> list[Workload]:
+        """Every workload as it is now, sorted by name. Files that did not change since the last time are not read."""
+        from workloads._core import process
+
+        alive = process.census()
+        statuses, records = self._cached[1].read(), self._cached[2].read()
+        # Run configs last: what was deleted between is then not shown, and what was created is shown as not started.
+        configs = self._cached[0].read()
+        return [
+            view(_combined(name, config, statuses.get(name), records.get(name)), alive)
+            for name, config in sorted(configs.items())
+        ]
 
     def find(self, name: str) -> Workload | None:
         """The workload as it is now; None when it does not exist."""
@@ -154,3 +158,26 @@ class Inventory:
         self.statuses.delete(name)
         self.configs.withdraw(name)
         self.configs.delete(name)
+
+
+def _or_error(read: Callable[[str], T | None], name: str) -> T | StateError | None:
+    try:
+        return read(name)
+    except CorruptStateError as error:
+        return error
+
+
+def _combined(
+    name: str,
+    config: RunConfig | StateError,
+    status: StatusRecord | StateError | None,
+    record: RuntimeRecord | StateError | None,
+) -> Stored:
+    damage = "; ".join(str(part) for part in (config, status, record) if isinstance(part, StateError))
+    return Stored(
+        name,
+        None if isinstance(config, StateError) else config,
+        None if isinstance(status, StateError) else status,
+        None if isinstance(record, StateError) else record,
+        damage,
+    )

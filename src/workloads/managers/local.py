@@ -81,7 +81,7 @@ class LocalManager:
         wanted = dict(labels or {}).items()
         return [
             workload
-            for workload in self._workloads()
+            for workload in self._inventory.everything()
             if (all or workload.status.is_active) and wanted <= workload.labels.items()
         ]
 
@@ -89,7 +89,7 @@ class LocalManager:
         """See :meth:`workloads.WorkloadReader.list_workloads_in_group`."""
         if not self._inventory.groups.exists(group):
             raise GroupNotFoundError(group)
-        return [workload for workload in self._workloads() if workload.group == group]
+        return [workload for workload in self._inventory.everything() if workload.group == group]
 
     def does_workload_exist(self, name: str) -> bool:
         """See :meth:`workloads.WorkloadReader.does_workload_exist`."""
@@ -210,10 +210,6 @@ class LocalManager:
             inventory = Inventory(Paths.locate(self._settings.app, self._settings.state_dir))
             self._parts = inventory, Lifecycle(inventory, self._runtime, self._settings)
         return self._parts
-
-    def _workloads(self) -> list[Workload]:
-        found = (self._inventory.find(name) for name in self._inventory.names())
-        return [workload for workload in found if workload is not None]
 
 
 def _checked(name: str) -> str:

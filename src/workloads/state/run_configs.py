@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloads._core.cache import RecordCache
 from workloads._core.records import SUFFIX, RecordFolder
 from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError, Problem, RunConfigError
@@ -121,20 +122,25 @@ class RunConfigStore:
         """
         return self._records.remove(base_name)
 
+    def cache(self) -> RecordCache[RunConfig]:
+        """All of them in memory, for who wants to see them again and again."""
+        return RecordCache(self._records, self._parse)
+
     def names(self) -> list[str]:
         """The base names that have a run config, damaged or not, sorted."""
         return self._records.names()
 
     def _load(self, base_name: str, suffix: str = SUFFIX) -> RunConfig | None:
         data = self._records.read(base_name, suffix)
-        if data is None:
-            return None
+        return None if data is None else self._parse(base_name, data, suffix)
+
+    def _parse(self, base_name: str, data: bytes, suffix: str = SUFFIX) -> RunConfig:
         from workloads.config import RunConfig
 
-        path = self._records.path(base_name, suffix)
         try:
-            return RunConfig.from_json(data, source=str(path))
+            return RunConfig.from_json(data)
         except RunConfigError as error:
+            path = self._records.path(base_name, suffix)
             listed = "; ".join(str(problem) for problem in error.problems)
             raise CorruptStateError(path, f"is not a run config: {listed}; repair or remove it") from error
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from workloads._core.cache import RecordCache
 from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
 from workloads._core.fields import text, whole_number
 from workloads._core.process import ProcessIdentity, current
-from workloads._core.records import RecordFolder, dump_object, parse_object
+from workloads._core.records import RecordFolder, dump_object, load_object
 from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError
 
@@ -136,18 +137,21 @@ class RuntimeRecordStore:
             CorruptStateError: The file is damaged, or that of another workload. It is left as it is.
         """
         data = self._records.read(name)
-        if data is None:
-            return None
-        path = self._records.path(name)
+        return None if data is None else self._parse(name, data)
+
+    def cache(self) -> RecordCache[RuntimeRecord]:
+        """All of them in memory, for who wants to see them again and again."""
+        return RecordCache(self._records, self._parse)
+
+    def _parse(self, name: str, data: bytes) -> RuntimeRecord:
         try:
-            record = RuntimeRecord.from_dict(parse_object(path, data))
-        except CorruptStateError:
-            raise
+            record = RuntimeRecord.from_dict(load_object(data))
         except ValueError as error:
+            path = self._records.path(name)
             raise CorruptStateError(path, f"is not a runtime record: {error}; repair or remove it") from error
         if record.name != name:
             # Its processes are not those of this workload, and must not be ended with it.
-            raise CorruptStateError(path, f"is the runtime record of {record.name!r}; remove it")
+            raise CorruptStateError(self._records.path(name), f"is the runtime record of {record.name!r}; remove it")
         return record
 
     def write(self, record: RuntimeRecord) -> None:

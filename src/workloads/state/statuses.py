@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from workloads._core.cache import RecordCache
 from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
 from workloads._core.fields import text, whole_number
-from workloads._core.records import RecordFolder, dump_object, parse_object
+from workloads._core.records import RecordFolder, dump_object, load_object
 from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError, WorkloadBusyError
 from workloads.model import WorkloadStatus
@@ -98,8 +99,8 @@ class StatusStore:
         Raises:
             CorruptStateError: The file is damaged. It is left as it is.
         """
-        document = self._document(name)
-        return None if document is None else StatusRecord.from_dict(document)
+        data = self._records.read(name)
+        return None if data is None else self._parse(name, data)[1]
 
     def set(self, name: str, status: WorkloadStatus, context: str = "", *, process_id: int | None = None) -> None:
         """Write the status of a workload; only who owns a transition does.
@@ -151,6 +152,10 @@ class StatusStore:
         finally:
             lock.release()
 
+    def cache(self) -> RecordCache[StatusRecord]:
+        """All of them in memory, for who wants to see them again and again."""
+        return RecordCache(self._records, lambda name, data: self._parse(name, data)[1])
+
     def names(self) -> list[str]:
         """The workloads that have a status, damaged or not, sorted."""
         return self._records.names()
@@ -158,15 +163,15 @@ class StatusStore:
     def _document(self, name: str) -> dict[str, Any] | None:
         """The content of a file that is known to be right."""
         data = self._records.read(name)
-        if data is None:
-            return None
-        path = self._records.path(name)
-        document = parse_object(path, data)
+        return None if data is None else self._parse(name, data)[0]
+
+    def _parse(self, name: str, data: bytes) -> tuple[dict[str, Any], StatusRecord]:
         try:
-            StatusRecord.from_dict(document)
+            document = load_object(data)
+            return document, StatusRecord.from_dict(document)
         except ValueError as error:
+            path = self._records.path(name)
             raise CorruptStateError(path, f"is not a status: {error}; repair or remove it") from error
-        return document
 
 
 def _changed(
