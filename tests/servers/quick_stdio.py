@@ -1,6 +1,7 @@
 """A stdio MCP server on the standard library alone: starts in some 20 ms, and misbehaves when told to.
 
-Tools: ``echo`` gives its text back, ``env`` the server's environment, ``die`` ends the process without an answer.
+Tools: ``echo`` gives its text back, ``env`` the server's environment, ``die`` ends the process without an answer,
+``slow`` takes so many seconds.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ parser.add_argument("--flood", type=int, default=0, help="first write so many li
 parser.add_argument("--say", action="append", default=[], help="write this line to the log at the start")
 options = parser.parse_args()
 
-TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "env", "die")]
+TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "env", "die", "slow")]
 
 
 def call(params: dict) -> dict:
     name, arguments = params["name"], params.get("arguments") or {}
     if name == "die":
         os._exit(9)
-    text = arguments.get("text", "") if name == "echo" else json.dumps(dict(os.environ))
+    if name == "slow":
+        print("slow begins", file=sys.stderr, flush=True)
+        time.sleep(arguments["seconds"])
+    text = arguments.get("text", "") if name in ("echo", "slow") else json.dumps(dict(os.environ))
     print(f"called {name}", file=sys.stderr, flush=True)
     return {"content": [{"type": "text", "text": text}], "isError": False}
 
