@@ -113,4 +113,4 @@ def test_what_go_has_no_duration_for(seconds):
 
 @given(st.integers(-(10**15), 10**15))
 def test_a_printed_duration_is_read_as_the_same(microseconds):
-    assert parse_duration(format_duration(microseconds / 1e6)) == pytest.approx(microseconds / 1e6, abs=1e-9)
+    assert parse_duration(format_duration(microseconds / 1e6)) == pytest.approx(microseconds / 1e6, abs=1e-9, rel=1e-15)
