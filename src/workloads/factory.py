@@ -43,10 +43,11 @@ def new_group_manager(manager: Manager) -> GroupManager:
     """A manager of the groups that a manager's workloads belong to.
 
     Args:
-        manager: The manager, as :func:`new_manager` makes it.
+        manager: The manager, as :func:`new_manager` makes it; or any other whose attribute ``groups`` is a
+            :class:`~workloads.GroupManager`.
 
     Raises:
-        UnsupportedOperationError: The manager is one of another package, which has no groups of this library.
+        UnsupportedOperationError: It has no such attribute.
 
     Example:
         >>> with new_manager("process") as manager:
@@ -54,11 +55,12 @@ def new_group_manager(manager: Manager) -> GroupManager:
         True
     """
     from workloads.errors import UnsupportedOperationError
-    from workloads.managers import LocalManager
+    from workloads.groups import GroupManager
 
-    if not isinstance(manager, LocalManager):
+    groups = getattr(manager, "groups", None)
+    if not isinstance(groups, GroupManager):
         raise UnsupportedOperationError("new_group_manager", f"{type(manager).__name__} keeps no groups")
-    return manager.groups
+    return groups
 
 
 def validate(config: RunConfig, runtime: str | None = None) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ("GroupManager", "MemberStore")
 
 
+@runtime_checkable
 class GroupManager(Protocol):
     """Knows groups and manages them.
 

@@ -89,12 +89,14 @@ class Lifecycle:
         if config.name != name:
             raise RunConfigError([Problem("name", f"must stay {name!r}, got {config.name!r}; names cannot be changed")])
         with self._inventory.operation(name):
+            # An update of a workload that did not run has no proposal, so one that was interrupted was of one that did.
+            interrupted = self._inventory.configs.has_proposal(name)
             self._settle(name)
             former = self._inventory.config(name)
             chosen = config if config.port else config.evolve(port=former.port)
             self._admit(chosen)
             secrets = self._secrets(chosen)
-            if not self._inventory.has_runner(name):
+            if not interrupted and not self._inventory.has_runner(name):
                 self._inventory.configs.save(chosen)
                 return
             if (chosen.host, chosen.port) != (former.host, former.port):
@@ -111,9 +113,10 @@ class Lifecycle:
     def recover(self, name: str) -> None:
         """Start a workload again that a crash, or the end of the machine, has ended; else do nothing."""
         with self._inventory.operation(name):
+            # Looked at first: a runner that is ended says that it was stopped, unless it is killed before.
+            meant_to_run = self._inventory.configs.has_proposal(name) or self._was_running(name)
             self._settle(name)
-            status = self._inventory.statuses.read(name)
-            if status is None or status.status not in _MEANT_TO_RUN or self._inventory.has_runner(name):
+            if not meant_to_run or self._inventory.has_runner(name):
                 return
             handle = self._start(name)
         self._await_start(name, handle)
@@ -222,6 +225,10 @@ class Lifecycle:
             raise
         return handle
 
+    def _was_running(self, name: str) -> bool:
+        status = self._inventory.statuses.read(name)
+        return status is not None and status.status in _MEANT_TO_RUN
+
     def _start(self, name: str) -> RunnerHandle | None:
         config = self._inventory.config(name)
         if self._inventory.has_runner(name):
@@ -248,6 +255,8 @@ class Lifecycle:
                 raise event.error(name)
             if event.kind == kind:
                 return
+            if event.kind == "ended":
+                raise WorkloadFailedError(name, f"it was stopped before it was {kind}")
 
     def _not_ready(self, name: str, waited: float) -> WorkloadNotReadyError:
         workload = self._inventory.get(name)

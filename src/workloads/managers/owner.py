@@ -49,6 +49,7 @@ class Ownership:
         self._records = RuntimeRecordStore(paths)
         self._lock = self._records.owner_lock(name)
         self._record = RuntimeRecord(name=name, runtime=runtime, library_version=version("workloads"))
+        self._draining = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="workloads-state")
 
     def __enter__(self) -> Self:
@@ -111,7 +112,10 @@ class Ownership:
     def _set_status(self, status: WorkloadStatus, context: str) -> None:
         assert self._record.runner is not None
         self._statuses.set(self._name, status, context, process_id=self._record.runner.pid)
-        if status in (WorkloadStatus.RUNNING, WorkloadStatus.STOPPED):  # without replicas, stopped is all it becomes
+        if status is WorkloadStatus.STOPPING:
+            self._draining = True
+        # Without replicas, stopped is all it becomes; after a drain it is no sign of being ready.
+        elif status is WorkloadStatus.RUNNING or (status is WorkloadStatus.STOPPED and not self._draining):
             self._reporter.send(Event("ready"))
 
 
