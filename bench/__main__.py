@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import harness
 
-BENCHMARKS = ("first_use", "decode", "proxy")
+BENCHMARKS = ("first_use", "decode", "listing", "proxy")
 OUT = Path(__file__).parent / "out"
 
 
