@@ -30,8 +30,9 @@ VERSIONS = {
 }
 
 
-def proxied(transport, **options):
-    config = RunConfig(name="sdk", command=(sys.executable, str(SDK)), transport=transport)
+def proxied(transport, replicas=1, **options):
+    command = (sys.executable, str(SDK))
+    config = RunConfig(name="sdk", command=command, transport=transport, backend_replicas=replicas)
     return ProxyRunner(config, **options)
 
 
@@ -57,12 +58,13 @@ def test_a_real_client_calls_lists_reads_and_hears_of_progress(transport, mode):
     run(body())
 
 
+@pytest.mark.parametrize("replicas", [1, 3])
 @pytest.mark.parametrize("transport", ["streamable-http", "stdio"])
-def test_MCP_T33_fifty_real_clients_at_once_each_get_their_own_result(transport):
+def test_MCP_T33_fifty_real_clients_at_once_each_get_their_own_result(transport, replicas):
     from mcp import Client
 
     async def body():
-        async with proxied(transport) as runner:
+        async with proxied(transport, replicas) as runner:
 
             async def one(number):
                 said = []

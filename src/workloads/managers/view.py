@@ -24,6 +24,8 @@ _TOOLHIVE_LABELS = frozenset({
 })  # fmt: skip
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
+_MAY_HAVE_READY = (WorkloadStatus.STARTING, WorkloadStatus.RUNNING)
+
 # What a runner that is gone cannot be doing.
 _NEEDS_RUNNER = frozenset({
     WorkloadStatus.RUNNING, WorkloadStatus.STARTING, WorkloadStatus.UNHEALTHY,
@@ -60,7 +62,7 @@ def view(stored: Stored, alive: Callable[[ProcessIdentity], bool]) -> Workload:
     config, record = stored.config, stored.record
     status, context = observed_status(stored, alive)
     desired = 0 if config is None else (1 if (count := config.effective_backend_replicas) is None else count)
-    ready = record.ready_replicas if record is not None and status is WorkloadStatus.RUNNING else 0
+    ready = record.ready_replicas if record is not None and status in _MAY_HAVE_READY else 0
     port = (record.port if record is not None else 0) or (config.port if config is not None else 0)
     mode = ProxyMode.STREAMABLE_HTTP if config is None else ProxyMode(config.effective_proxy_mode)
     return Workload(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
@@ -10,13 +12,16 @@ from workloads.errors import Problem, RunConfigError
 from workloads.model import TransportType
 from workloads.proxyrunner import gate as gates
 from workloads.proxyrunner.address import ReplicaAddress
-from workloads.proxyrunner.bridge.app import Bridge, Front
+from workloads.proxyrunner.bridge.app import Bridge, Front, ProcessFront
 from workloads.proxyrunner.bridge.link import StdioLink
 from workloads.proxyrunner.bridge.opening import Era
+from workloads.proxyrunner.bridge.pool import FrontPool
+from workloads.proxyrunner.fleet import Fleet, Member, Roster
 from workloads.proxyrunner.forward import Forwarder
 from workloads.proxyrunner.http_link import HttpLink
+from workloads.proxyrunner.pool import Pool
 from workloads.proxyrunner.routing import Routing
-from workloads.proxyrunner.supervisor import Supervisor
+from workloads.proxyrunner.supervisor import Link, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,10 +33,13 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.health import Health
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
+    from workloads.proxyrunner.reports import Door, News, Vitals
     from workloads.proxyrunner.upstream import Upstream
     from workloads.runtimes.protocol import Replica
 
 __all__ = ("Assembly", "Keeper", "Source", "assemble")
+
+T = TypeVar("T")
 
 
 class Keeper(Protocol):
@@ -59,13 +67,13 @@ class Source:
     """Where servers come from.
 
     Attributes:
-        start: Starts one; blocks.
-        log: Where its log is.
-        secrets: Values it is given that must not be shown.
+        start: Starts the one of that index; blocks.
+        log: Where its log is, by its index.
+        secrets: Values they are given that must not be shown.
     """
 
-    start: Callable[[], Replica] = attrs.field(repr=False)
-    log: Path
+    start: Callable[[int], Replica] = attrs.field(repr=False)
+    log: Callable[[int], Path]
     secrets: tuple[str, ...] = attrs.field(repr=False)
 
 
@@ -76,7 +84,7 @@ class Assembly:
     Attributes:
         gate: Between clients and the server.
         app: Serves requests to the workload.
-        keeper: Keeps the server up; None when there shall be none.
+        keeper: Keeps the server, or all its replicas, up; None when there shall be none.
     """
 
     gate: Gate[Any]
@@ -115,10 +123,14 @@ def assemble(
         if source is None:
             raise RunConfigError([Problem("transport", "a stdio server cannot be routed to, only deployed")])
         gate: Gate[Front] = gates.Gate()
-        connect = _StdioConnector(exchanges, options.session_ttl, request_timeout)
-        supervisor = _supervise(options, source, gate, connect, health, told)
-        return Assembly(gate, Bridge(gate, max_body=options.max_body, hold=gates.HOLD), supervisor)
-    ways: Gate[ReplicaAddress] = gates.Gate()
+
+        def pipe() -> Callable[[Replica], Link[ProcessFront]]:
+            return _StdioConnector(exchanges, options.session_ttl, request_timeout)
+
+        fronts = FrontPool()
+        keeper = _keep(options, source, gate, pipe, fronts, partial(gate.open, fronts), health, told)
+        return Assembly(gate, Bridge(gate, max_body=options.max_body, hold=gates.HOLD), keeper)
+    ways: Gate[ReplicaAddress | Pool] = gates.Gate()
     forwarder = Forwarder(
         ways,
         upstream,
@@ -136,13 +148,15 @@ def assemble(
         assert replica.address is not None
         return HttpLink(ReplicaAddress(*replica.address), upstream, options.transport)
 
-    return Assembly(ways, forwarder, _supervise(options, source, ways, connect_http, health, told))
+    pool = Pool(sessions=not options.stateless, ttl=options.session_ttl, clock=time.monotonic)
+    admit = partial(ways.open, pool)
+    return Assembly(ways, forwarder, _keep(options, source, ways, lambda: connect_http, pool, admit, health, told))
 
 
 def _route(
     options: RunnerOptions,
     replicas: Sequence[ReplicaAddress],
-    gate: Gate[ReplicaAddress],
+    gate: Door[ReplicaAddress],
     upstream: Upstream,
     health: Health,
     told: Told,
@@ -155,28 +169,62 @@ def _route(
     return Routing(options.name, link, gate=gate, health=health, told=told, ready_timeout=options.ready_timeout)
 
 
-def _supervise(
+def _keep(
     options: RunnerOptions,
     source: Source,
-    gate: Gate[Any],
-    connect: Callable[[Replica], Any],
-    health: Health,
-    told: Told,
-) -> Supervisor[Any] | None:
-    if not options.replicas:
-        return None
-    return Supervisor(
-        options.name,
-        start=source.start,
-        connect=connect,
-        gate=gate,
-        health=health,
-        told=told,
-        log=source.log,
-        secrets=source.secrets,
-        restart=options.restart,
-        ready_timeout=options.ready_timeout,
-    )
+    gate: Door[T],
+    connector: Callable[[], Callable[[Replica], Link[T]]],
+    roster: Roster[T],
+    admit: Callable[[], object],
+    health: Vitals,
+    told: News,
+) -> Keeper | None:
+    """What keeps as many replicas up as there shall be.
+
+    Args:
+        options: What the runner does.
+        source: Where servers come from.
+        gate: Opened to the one replica; of several, shut when none is ready.
+        connector: Makes what connects to the copies of one replica.
+        roster: Several replicas, from which one is chosen for each request.
+        admit: Opens the gate to those.
+        health: Told whether requests can be served.
+        told: Told what happens.
+    """
+
+    def supervise(index: int, door: Door[T], vitals: Vitals, news: News) -> Supervisor[T]:
+        return Supervisor(
+            options.name,
+            start=partial(source.start, index),
+            connect=connector(),
+            gate=door,
+            health=vitals,
+            told=news,
+            log=source.log(index),
+            secrets=source.secrets,
+            restart=options.restart,
+            ready_timeout=options.ready_timeout,
+        )
+
+    def supervise_member(index: int, member: Member[T]) -> Supervisor[T]:
+        return supervise(index, member, member, member)
+
+    match options.replicas:
+        case 0:
+            return None
+        case 1:
+            return supervise(0, gate, health, told)
+        case count:
+            return Fleet(
+                options.name,
+                count,
+                supervise=supervise_member,
+                roster=roster,
+                admit=admit,
+                hold=gate.shut,
+                health=health,
+                told=told,
+            )
 
 
 class _StdioConnector:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads.proxyrunner import replies
+from workloads.proxyrunner.address import ReplicaAddress
 from workloads.proxyrunner.asgi import CONNECTION, cut, follow, respond
 from workloads.proxyrunner.body import MAX_BODY, has_body, read_body, starts_batch
 from workloads.proxyrunner.gate import HOLD, UnavailableError
 from workloads.proxyrunner.headers import RequestHead, forwarded, read_request, response_headers
-from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, is_request
+from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, begins_session, is_request
+from workloads.proxyrunner.pool import UnknownSessionError
+from workloads.proxyrunner.protocol import SESSION_NOT_FOUND
 from workloads.proxyrunner.sse_ledger import SseLedger
 from workloads.proxyrunner.streams import LongStream
 from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
@@ -21,10 +24,10 @@ from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, R
 if TYPE_CHECKING:
     import aiohttp
 
-    from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
+    from workloads.proxyrunner.pool import Pool, Visit
     from workloads.proxyrunner.sse_ledger import Tap
     from workloads.proxyrunner.upstream import Upstream
 
@@ -49,6 +52,7 @@ class _Exchange:
     body: bytes
     connection: ClientConnection
     authority: bytes = b""
+    visit: Visit | None = None
 
     @property
     def method(self) -> str:
@@ -71,6 +75,19 @@ class _Exchange:
         query: bytes = self.scope["query_string"]
         return (b"%s?%s" % (raw, query) if query else raw).decode("ascii")
 
+    @property
+    def session(self) -> str | None:
+        session = self.head.session
+        return None if session is None else session.decode("latin-1")
+
+    @property
+    def begins(self) -> bool:
+        return self.method == "POST" and not self.head.modern and begins_session(self.body)
+
+    def forget_session(self) -> None:
+        self.head.session = None
+        self.head.kept = [item for item in self.head.kept if item[0] != b"mcp-session-id"]
+
     def headers(self) -> list[tuple[bytes, bytes]]:
         client: tuple[str, int] | None = self.scope["client"]
         address = client[0] if client else ""
@@ -82,7 +99,7 @@ class Forwarder:
     """An ASGI application that forwards every request to the server behind a gate.
 
     Args:
-        gate: Opens when the server is ready.
+        gate: Opens when the server is ready: to its address, or to a pool of replicas to choose from.
         upstream: The connections to it.
         exchanges: Where long-lived streams are entered.
         streamable: Whether the server speaks streamable HTTP, so that its rules can be enforced for it.
@@ -94,7 +111,7 @@ class Forwarder:
 
     def __init__(
         self,
-        gate: Gate[ReplicaAddress],
+        gate: Gate[ReplicaAddress | Pool],
         upstream: Upstream,
         exchanges: Exchanges,
         *,
@@ -127,22 +144,31 @@ class Forwarder:
             await respond(send, reply)
             return
         follow(connection)
-        posted = self._ledger.posted(exchange.target, body) if self._ledger is not None else None
+        try:
+            await self._forward(exchange)
+        finally:
+            if exchange.visit is not None:
+                exchange.visit.end()
+
+    async def _forward(self, exchange: _Exchange) -> None:
+        posted = self._ledger.posted(exchange.target, exchange.body) if self._ledger is not None else None
         accepted = False
         try:
             response = await (self._discover(exchange) if exchange.discovers else self._send(exchange))
             accepted = response.status < 300
-        except (UnavailableError, ConnectFailedError, ResetError, BadAnswerError) as error:
+        except (UnavailableError, UnknownSessionError, ConnectFailedError, ResetError, BadAnswerError) as error:
             await _fail(exchange, error)
             return
         finally:
             if posted is not None and not accepted:
                 tap, message = posted
                 tap.forget(message)
+        if exchange.visit is not None:
+            exchange.visit.answered(response.status, response.headers.get("Mcp-Session-Id"))
         try:
             await self._answer(exchange, response)
         finally:
-            connection.on_lost = None
+            exchange.connection.on_lost = None
             response.close()
 
     def _refuse(self, exchange: _Exchange) -> replies.Reply | None:
@@ -160,11 +186,12 @@ class Forwarder:
         return None
 
     async def _try(self, exchange: _Exchange) -> aiohttp.ClientResponse:
-        address = await self._enter(exchange)
+        target = await self._enter(exchange)
+        address = target if isinstance(target, ReplicaAddress) else _visit(exchange, target)
         exchange.authority = address.authority.encode()
         return await self._upstream.send(address, exchange.method, exchange.target, exchange.headers(), exchange.body)
 
-    async def _enter(self, exchange: _Exchange) -> ReplicaAddress:
+    async def _enter(self, exchange: _Exchange) -> ReplicaAddress | Pool:
         try:
             return await self._gate.enter(self._hold)
         except UnavailableError:
@@ -248,6 +275,14 @@ class Forwarder:
             tap.close()
 
 
+def _visit(exchange: _Exchange, pool: Pool) -> ReplicaAddress:
+    failed = exchange.visit
+    if failed is not None:
+        failed.end()
+    exchange.visit = pool.visit(exchange, after=failed)
+    return exchange.visit.address
+
+
 async def _fail(exchange: _Exchange, error: Exception) -> None:
     _log.debug("request failed", extra={"reason": str(error), "path": exchange.scope["path"]})
     request = exchange.message
@@ -256,6 +291,9 @@ async def _fail(exchange: _Exchange, error: Exception) -> None:
     elif isinstance(error, BadAnswerError):
         message = "The server's answer cannot be understood"
         await respond(exchange.send, replies.refusal(502, INTERNAL_ERROR, message, request=request))
+    elif isinstance(error, UnknownSessionError):
+        reply = replies.refusal(404, SESSION_NOT_FOUND, "Session not found", request=request)
+        await respond(exchange.send, reply)
     elif isinstance(error, UnavailableError):
         await respond(exchange.send, replies.unavailable(str(error), request=request))
     else:

@@ -36,6 +36,7 @@ class RequestHead:
         host: The Host header.
         version: The ``MCP-Protocol-Version``, if there is one.
         mcp_method: The ``Mcp-Method``, if there is one.
+        session: The ``Mcp-Session-Id`` that goes on, if there is one.
         problem: Why the headers are ambiguous; empty when they are not.
     """
 
@@ -43,6 +44,7 @@ class RequestHead:
     host: bytes = b""
     version: bytes | None = None
     mcp_method: bytes | None = None
+    session: bytes | None = None
     problem: str = ""
 
     @property
@@ -94,14 +96,15 @@ def read_request(headers: Headers, *, trust_forwarded: bool = False) -> RequestH
 def _read_mcp(head: RequestHead, once: dict[bytes, bytes]) -> None:
     head.version = once.get(b"mcp-protocol-version")
     head.mcp_method = once.get(b"mcp-method")
-    session = once.get(b"mcp-session-id", b"")
+    head.session = session = once.get(b"mcp-session-id")
     # A comma is how a proxy joins repeated headers: one side might read the first part, the other the last.
     for name, value in ((b"mcp-protocol-version", head.version), (b"mcp-method", head.mcp_method)):
         if value is not None and b"," in value:
             head.problem = f"Header {name.decode()} has several values"
-    if any(not 0x21 <= byte <= 0x7E for byte in session):
+    if session is not None and any(not 0x21 <= byte <= 0x7E for byte in session):
         head.problem = "Header mcp-session-id has characters that no session id may have"
     if head.modern:
+        head.session = None
         head.kept = [item for item in head.kept if item[0] not in (b"mcp-session-id", b"last-event-id")]
 
 

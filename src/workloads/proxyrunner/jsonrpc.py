@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 
 __all__ = (
     "INTERNAL_ERROR", "INVALID_PARAMS", "INVALID_REQUEST", "METHOD_NOT_FOUND", "PARSE_ERROR", "Id", "Kind", "Message",
-    "encode", "is_request", "kind_of", "members", "read", "usable_id",
+    "begins_session", "encode", "is_request", "kind_of", "members", "read", "usable_id",
 )  # fmt: skip
 
 PARSE_ERROR = -32700
@@ -78,6 +78,16 @@ def is_request(text: bytes) -> bool:
         return kind_of(members(read(text))) not in (Kind.NOTIFICATION, Kind.RESPONSE)
     except ValueError:
         return True
+
+
+def begins_session(text: bytes) -> bool:
+    """Whether a text is the request ``initialize``."""
+    if b'"initialize"' not in text and b"\\u" not in text:
+        return False
+    try:
+        return members(read(text)).get("method") == "initialize"
+    except ValueError:
+        return False
 
 
 def _no_constant(name: str) -> NoReturn:

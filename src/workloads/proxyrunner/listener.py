@@ -42,6 +42,9 @@ def bind(name: str, host: str, port: int) -> socket.socket:
             raise PortInUseError(host, port) from None
         reason = f"cannot listen on {host} port {port}: {error.strerror or error}"
         raise WorkloadFailedError(name, reason) from error
+    # Connections inherit it. Else the body of an answer waits until the client has acknowledged its head, some 40 ms:
+    # the loop sees to that only for sockets that were made with the number of the protocol.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listening.setblocking(False)
     return listening
 

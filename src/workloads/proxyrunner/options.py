@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
 
-__all__ = ("RunnerOptions",)
+__all__ = ("MAX_REPLICAS", "RunnerOptions")
+
+MAX_REPLICAS = 32
+"""Copies of a server that one proxy runner keeps up."""
 
 _LOOPBACK = "127.0.0.1"
 _READY_TIMEOUT = 300.0
@@ -40,7 +43,7 @@ class RunnerOptions:
         trust_forwarded: Whether to pass on what earlier proxies said of the client.
         stateless: Whether the server has no sessions.
         session_ttl: Seconds a session may be idle.
-        replicas: How many copies of the server run: 0 or 1.
+        replicas: How many copies of the server run: 0 to 32.
         restart: When a server that ended is started again: ``no``, ``on-failure`` or ``always``.
         ready_timeout: Seconds the server may take to become ready.
         drain_timeout: Seconds a drain may take that is caused by cancelling the runner.
@@ -109,9 +112,12 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
     if config.transport is TransportType.STDIO and config.effective_proxy_mode is ProxyMode.SSE:
         yield Problem("proxy_mode", "the bridge to a stdio server speaks streamable-http only; leave it out")
     replicas = config.effective_backend_replicas
-    if replicas is not None and not 0 <= replicas <= 1:
-        key = "backend_replicas" if config.backend_replicas is not None else "scaling_config.backend_replicas"
-        yield Problem(key, f"this version runs one replica or none, got {replicas}")
+    key = "backend_replicas" if config.backend_replicas is not None else "scaling_config.backend_replicas"
+    if replicas is not None and not 0 <= replicas <= MAX_REPLICAS:
+        yield Problem(key, f"must be from 0 to {MAX_REPLICAS}, got {replicas}")
+    elif replicas is not None and replicas > 1 and config.transport is TransportType.SSE:
+        why = "what is posted for a stream of sse must reach the replica that holds it"
+        yield Problem(key, f"{why}; use streamable-http, or one replica, got {replicas}")
     if config.effective_session_ttl <= 0:
         yield Problem("session_ttl", f"must be positive, got {config.session_ttl!r}")
     if config.stdio_mode == "per-session":

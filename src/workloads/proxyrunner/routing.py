@@ -10,10 +10,8 @@ from workloads.model import WorkloadStatus
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
-    from workloads.proxyrunner.gate import Gate
-    from workloads.proxyrunner.health import Health
     from workloads.proxyrunner.http_link import HttpLink
-    from workloads.proxyrunner.observer import Told
+    from workloads.proxyrunner.reports import Door, News, Vitals
 
 __all__ = ("Routing",)
 
@@ -35,9 +33,9 @@ class Routing:
         name: str,
         link: HttpLink,
         *,
-        gate: Gate[ReplicaAddress],
-        health: Health,
-        told: Told,
+        gate: Door[ReplicaAddress],
+        health: Vitals,
+        told: News,
         ready_timeout: float,
     ) -> None:
         """Prepare to ask."""

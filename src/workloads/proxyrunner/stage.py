@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
-    from workloads.runtimes.protocol import Runtime
+    from workloads.runtimes.protocol import Replica, Runtime
 
 __all__ = ("Stage",)
 
@@ -229,10 +229,14 @@ class Stage:
             runtime = ProcessRuntime()
         if self._log is None or self._folder is None:
             self._scratch = Path(await in_thread(tempfile.mkdtemp, prefix="workloads-"))
-        log = self._log(0) if self._log is not None else self._scratch_path("log", "0.log")
-        folder = self._folder(0) if self._folder is not None else self._scratch_path("0")
-        start = partial(runtime.start_replica, self._config, 0, secrets=self._secrets, log=log, folder=folder)
-        return Source(start, log, tuple(self._secrets.values()))
+        return Source(partial(self._start, runtime), self._log_of, tuple(self._secrets.values()))
+
+    def _start(self, runtime: Runtime, index: int) -> Replica:
+        folder = self._folder(index) if self._folder is not None else self._scratch_path(str(index))
+        return runtime.start_replica(self._config, index, secrets=self._secrets, log=self._log_of(index), folder=folder)
+
+    def _log_of(self, index: int) -> Path:
+        return self._log(index) if self._log is not None else self._scratch_path("log", f"{index}.log")
 
     def _scratch_path(self, *parts: str) -> Path:
         assert self._scratch is not None

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from workloads.proxyrunner.gate import Gate
-    from workloads.proxyrunner.health import Health
-    from workloads.proxyrunner.observer import Told
+    from workloads.proxyrunner.reports import Door, News, Vitals
     from workloads.runtimes.protocol import Exit, Replica
 
 __all__ = ("Link", "Supervisor")
@@ -103,9 +101,9 @@ class Supervisor(Generic[T]):
         *,
         start: Callable[[], Replica],
         connect: Callable[[Replica], Link[T]],
-        gate: Gate[T],
-        health: Health,
-        told: Told,
+        gate: Door[T],
+        health: Vitals,
+        told: News,
         log: Path,
         secrets: tuple[str, ...] = (),
         restart: str = "always",

@@ -83,6 +83,22 @@ def test_the_view_shows_what_callers_need():
     assert workload.created_at == NOW
 
 
+@pytest.mark.parametrize(
+    ("status", "ready"),
+    [
+        (WorkloadStatus.STARTING, 2),
+        (WorkloadStatus.RUNNING, 2),
+        (WorkloadStatus.STOPPING, 0),
+        (WorkloadStatus.ERROR, 0),
+    ],
+)
+def test_replicas_that_are_ready_are_counted_while_they_serve(status, ready):
+    config = RunConfig(name="a", command=["x"], backend_replicas=3)
+    given = stored(status, config=config, runner=RUNNER, replicas=(REPLICA,), ready_replicas=2)
+    workload = view(given, {RUNNER}.__contains__)
+    assert (workload.replicas.ready, workload.replicas.desired) == (ready, 3)
+
+
 def test_a_workload_whose_run_config_is_damaged_is_shown_not_lost():
     given = Stored("a", None, None, None, "is not a run config")
     workload = view(given, set().__contains__)

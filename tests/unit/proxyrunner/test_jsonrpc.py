@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from workloads.proxyrunner.jsonrpc import Kind, encode, kind_of, members, read
+from workloads.proxyrunner.jsonrpc import Kind, begins_session, encode, kind_of, members, read
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,19 @@ def test_a_message_is_one_line_whatever_it_holds():
 def test_members_of_anything_else_are_none():
     assert members({"a": 1}) == {"a": 1}
     assert members([1]) == members(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"method":"initialize"}', True),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\\u0069nitialize"}', True),
+        (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', False),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"initialize"}}', False),
+        (b'["initialize"]', False),
+        (b'{"method":"initialize"', False),
+        (b"", False),
+    ],
+)
+def test_only_the_request_initialize_begins_a_session(text, begins):
+    assert begins_session(text) is begins

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workloads import RunConfig, RunConfigError
-from workloads.config import MiddlewareConfig
+from workloads.config import MiddlewareConfig, ScalingConfig
 from workloads.proxyrunner.options import RunnerOptions
 
 
@@ -61,7 +61,9 @@ def test_listening_beyond_this_machine_needs_a_word_or_a_pod(host):
     [
         ({"transport": "inspector"}, "transport"),
         ({"proxy_mode": "sse"}, "proxy_mode"),
-        ({"backend_replicas": 2}, "backend_replicas"),
+        ({"backend_replicas": 33}, "backend_replicas"),
+        ({"backend_replicas": 2, "transport": "sse"}, "backend_replicas"),
+        ({"scaling_config": ScalingConfig(backend_replicas=2), "transport": "sse"}, "scaling_config.backend_replicas"),
         ({"backend_replicas": -1}, "backend_replicas"),
         ({"session_ttl": "-1s"}, "session_ttl"),
         ({"stdio_mode": "per-session"}, "stdio_mode"),
@@ -82,6 +84,6 @@ def test_what_cannot_be_done_is_refused_with_its_path(fields, path):
 
 
 def test_every_problem_is_listed_at_once():
-    assert problems(host="0.0.0.0", backend_replicas=3, authz_config_path="/x") == [
+    assert problems(host="0.0.0.0", backend_replicas=33, authz_config_path="/x") == [
         "authz_config_path", "backend_replicas", "host",
     ]  # fmt: skip

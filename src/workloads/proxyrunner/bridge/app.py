@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import Receive, Scope, Send
     from workloads.proxyrunner.gate import Gate
 
-__all__ = ("Bridge", "Front")
+__all__ = ("Bridge", "Front", "ProcessFront")
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _RETRY_PAUSE = 0.1
 
 
 class Front(Protocol):
-    """Serves one process to clients, in the era of the process. What it refuses, it raises."""
+    """Serves what is behind the bridge to clients, in the era of the server. What it refuses, it raises."""
 
     async def post(self, request: BridgeRequest) -> None:
         """Serve a POST."""
@@ -42,6 +42,24 @@ class Front(Protocol):
         """Serve a DELETE."""
         ...
 
+
+class ProcessFront(Front, Protocol):
+    """What serves exactly one process."""
+
+    @property
+    def load(self) -> int:
+        """How many requests are in flight to it."""
+        ...
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions it has."""
+        ...
+
+    def holds(self, session_id: str) -> bool:
+        """Whether it has that session."""
+        ...
+
     def notify(self, message: Message) -> None:
         """The server told something that belongs to no request."""
         ...
@@ -52,7 +70,7 @@ class Front(Protocol):
 
 
 class Bridge:
-    """Serves ``/mcp`` in front of the process behind a gate.
+    """Serves ``/mcp`` in front of what is behind a gate: one process, or several.
 
     Args:
         gate: Opens when a process is ready.

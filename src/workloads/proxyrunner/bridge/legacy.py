@@ -69,6 +69,20 @@ class LegacyFront:
         self._request_timeout = request_timeout
         self._sessions = Sessions(ttl=ttl, clock=clock, on_end=self._ended)
 
+    @property
+    def load(self) -> int:
+        """How many requests are in flight to the process."""
+        return len(self._calls)
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are."""
+        return len(self._sessions)
+
+    def holds(self, session_id: str) -> bool:
+        """Whether there is that session."""
+        return session_id in self._sessions
+
     def notify(self, message: Message) -> None:
         """The server told something to everybody."""
         line = encode(message)

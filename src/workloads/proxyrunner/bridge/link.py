@@ -13,7 +13,7 @@ from workloads.proxyrunner.bridge.opening import Era, RefusedError, TryModernErr
 from workloads.proxyrunner.server import close_pipes
 
 if TYPE_CHECKING:
-    from workloads.proxyrunner.bridge.app import Front
+    from workloads.proxyrunner.bridge.app import ProcessFront
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.jsonrpc import Message
     from workloads.runtimes.protocol import Replica
@@ -50,13 +50,13 @@ class StdioLink:
         self._first = first
         self._request_timeout = request_timeout
         self._calls = Calls(self._notify)
-        self._front: Front | None = None
+        self._front: ProcessFront | None = None
         self._connected = False
         self.last_answer = ""
         self.era: Era | None = None
         """The era of the process, once it is known, and of the next process of this server."""
 
-    async def ready(self) -> tuple[Front, float]:
+    async def ready(self) -> tuple[ProcessFront, float]:
         """Connect, and wait for the answer to the opening request.
 
         Returns:

@@ -37,6 +37,21 @@ class ModernFront:
         self._exchanges = exchanges
         self._request_timeout = request_timeout
 
+    @property
+    def load(self) -> int:
+        """How many requests are in flight to the process."""
+        return len(self._calls)
+
+    @property
+    def sessions(self) -> int:
+        """None: 0."""
+        return 0
+
+    def holds(self, session_id: str) -> bool:
+        """No: there are no sessions."""
+        del session_id
+        return False
+
     def notify(self, message: Message) -> None:
         """The server told something that belongs to no request: in this era nobody has asked for it."""
 

@@ -32,6 +32,7 @@ _REFUSED_KEYS = {
     "env_file_dir": "variables are not read from files here; put them into env_vars, or into secrets",
     "k8s_pod_template_patch": "there is no pod; leave it out, or run it on Kubernetes",
 }
+_MAX_REPLICAS = 32
 _SHARED_NETWORKS = ("", "bridge", "default", "host")
 
 
@@ -128,6 +129,8 @@ def _scaling(config: RunConfig) -> Iterator[Problem]:
     if config.sleep_mode == "suspend":
         yield Problem("sleep_mode", "local processes are not suspended; use stop, or run it on Docker or Podman")
     count = config.effective_backend_replicas
-    if count is not None and not 0 <= count <= 1:
+    if count is not None and not 0 <= count <= _MAX_REPLICAS:
         key = "backend_replicas" if config.backend_replicas is not None else "scaling_config.backend_replicas"
-        yield Problem(key, f"local processes run one replica for now (or 0), got {count}")
+        yield Problem(key, f"local processes run up to {_MAX_REPLICAS} replicas, or 0, got {count}")
+    elif count is not None and count > 1 and config.target_port and config.transport is not TransportType.STDIO:
+        yield Problem("target_port", f"{count} replicas cannot share a port; leave it out, and each gets a free one")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 __all__ = ("free_port", "is_free")
 
@@ -12,21 +16,22 @@ _HIGHEST = 65_535
 _TRIES = 10
 
 
-def free_port(host: str = "127.0.0.1") -> int:
+def free_port(host: str = "127.0.0.1", *, taken: Container[int] = ()) -> int:
     """A port from 10000 to 65535 that nobody uses, for TCP or UDP: at random, then the first free one.
 
     Args:
         host: The address it shall be free on.
+        taken: Ports that were given away and may not be in use yet.
 
     Raises:
         OSError: The address is not one of this machine, or no port is free.
     """
     for _ in range(_TRIES):
         port = random.randint(_LOWEST, _HIGHEST)
-        if is_free(port, host):
+        if port not in taken and is_free(port, host):
             return port
     for port in range(_LOWEST, _HIGHEST + 1):
-        if is_free(port, host):
+        if port not in taken and is_free(port, host):
             return port
     raise OSError(errno.EADDRINUSE, f"no port from {_LOWEST} to {_HIGHEST} is free on {host}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from workloads.errors import PortInUseError, RunConfigError, StateError, WorkloadFailedError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ("ProcessRuntime",)
 
 _LOOPBACK = "127.0.0.1"
+_REMEMBERED_PORTS = 128
 
 
 class ProcessRuntime:
@@ -40,6 +43,9 @@ class ProcessRuntime:
             python: The interpreter of the small process that attends to each server; None is this one.
         """
         self._python = python or sys.executable
+        # A server takes its port some time after it was chosen, and replicas are started at the same time.
+        self._given: deque[int] = deque(maxlen=_REMEMBERED_PORTS)
+        self._choosing = Lock()
 
     @property
     def name(self) -> str:
@@ -104,7 +110,7 @@ class ProcessRuntime:
         if problems := self.refusals(config):
             raise RunConfigError(problems)
         stdio = config.transport is TransportType.STDIO
-        address = None if stdio else _address(config)
+        address = None if stdio else self._address(config)
         environ = server_environment(config, os.environ, address=address, secrets=secrets)
         program, *arguments = argument_vector(config)
         argv = [find_program(program, environ["PATH"]), *arguments]
@@ -124,22 +130,26 @@ class ProcessRuntime:
     def close(self) -> None:
         """Nothing is held. Replicas are stopped by who started them."""
 
+    def _address(self, config: RunConfig) -> tuple[str, int]:
+        """Where an HTTP server shall listen.
 
-def _address(config: RunConfig) -> tuple[str, int]:
-    """Where an HTTP server shall listen.
+        Raises:
+            PortInUseError: Somebody else listens there, to whom requests would go.
+            WorkloadFailedError: It is not an address of this machine.
+        """
+        from workloads.runtimes.process.ports import free_port, is_free
 
-    Raises:
-        PortInUseError: Somebody else listens there, to whom requests would go.
-        WorkloadFailedError: It is not an address of this machine.
-    """
-    from workloads.runtimes.process.ports import free_port, is_free
-
-    host, port = config.target_host or _LOOPBACK, config.target_port
-    try:
-        if not port:
-            return host, free_port(host)
-        if is_free(port, host):
-            return host, port
-    except OSError as error:
-        raise WorkloadFailedError(config.name, f"cannot listen on target_host {host!r}: {error.strerror}") from error
-    raise PortInUseError(host, port)
+        host, port = config.target_host or _LOOPBACK, config.target_port
+        try:
+            if not port:
+                with self._choosing:
+                    chosen = free_port(host, taken=self._given)
+                    self._given.append(chosen)
+                return host, chosen
+            if is_free(port, host):
+                return host, port
+        except OSError as error:
+            raise WorkloadFailedError(
+                config.name, f"cannot listen on target_host {host!r}: {error.strerror}"
+            ) from error
+        raise PortInUseError(host, port)
