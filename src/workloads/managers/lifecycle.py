@@ -22,6 +22,7 @@ from workloads.managers.admission import admit, secrets_of
 from workloads.managers.handshake import Start
 from workloads.managers.logs import server_lines
 from workloads.managers.spawn import spawn_runner
+from workloads.managers.view import NEEDS_RUNNER
 from workloads.model import WorkloadStatus
 from workloads.runtimes.process.ports import free_port, is_free
 from workloads.runtimes.registry import load_runtime
@@ -39,11 +40,6 @@ _OWN_TIMEOUT = 30.0
 _KILL_TIMEOUT = 5.0
 _PORT_TRIES = 5
 _LOG_LINES = 20
-
-_MEANT_TO_RUN = frozenset({
-    WorkloadStatus.RUNNING, WorkloadStatus.STARTING, WorkloadStatus.UNHEALTHY,
-    WorkloadStatus.UNAUTHENTICATED, WorkloadStatus.AUTH_RETRYING,
-})  # fmt: skip
 
 
 class Lifecycle:
@@ -227,7 +223,7 @@ class Lifecycle:
 
     def _was_running(self, name: str) -> bool:
         status = self._inventory.statuses.read(name)
-        return status is not None and status.status in _MEANT_TO_RUN
+        return status is not None and status.status in NEEDS_RUNNER
 
     def _start(self, name: str) -> RunnerHandle | None:
         config = self._inventory.config(name)

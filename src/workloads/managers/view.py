@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads.model import Isolation, ProxyMode, ReplicaCount, TransportType, Workload, WorkloadStatus
+from workloads.proxyrunner.address import client_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.state import RuntimeRecord, StatusRecord
 
-__all__ = ("Stored", "client_url", "observed_status", "user_labels", "view")
+__all__ = ("NEEDS_RUNNER", "Stored", "observed_status", "user_labels", "view")
 
 _TOOLHIVE_LABELS = frozenset({
     "toolhive", "toolhive-name", "toolhive-basename", "toolhive-transport", "toolhive-port",
@@ -26,11 +27,11 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 _MAY_HAVE_READY = (WorkloadStatus.STARTING, WorkloadStatus.RUNNING)
 
-# What a runner that is gone cannot be doing.
-_NEEDS_RUNNER = frozenset({
+NEEDS_RUNNER = frozenset({
     WorkloadStatus.RUNNING, WorkloadStatus.STARTING, WorkloadStatus.UNHEALTHY,
     WorkloadStatus.UNAUTHENTICATED, WorkloadStatus.AUTH_RETRYING,
 })  # fmt: skip
+"""What a workload whose runner is gone cannot be doing, though it was meant to."""
 
 
 @attrs.frozen
@@ -104,21 +105,11 @@ def observed_status(stored: Stored, alive: Callable[[ProcessIdentity], bool]) ->
         if alive(record.launcher):
             return status, context
         return WorkloadStatus.UNHEALTHY, "its start was interrupted; start it again"
-    if status in _NEEDS_RUNNER:
+    if status in NEEDS_RUNNER:
         return WorkloadStatus.UNHEALTHY, f"it was {status}, but its proxy runner is gone; restart it"
     if status is WorkloadStatus.STOPPING:
         return WorkloadStatus.STOPPED, context
     return status, context
-
-
-def client_url(name: str, host: str, port: int, mode: ProxyMode) -> str:
-    """What a client connects to; empty while there is no port (facts of ToolHive's workload view)."""
-    if not port:
-        return ""
-    # An address that means "every interface" is none to connect to.
-    host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
-    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return f"http://{authority}/sse#{name}" if mode is ProxyMode.SSE else f"http://{authority}/mcp"
 
 
 def user_labels(labels: Mapping[str, str]) -> dict[str, str]:

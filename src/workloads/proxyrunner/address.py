@@ -1,10 +1,12 @@
-"""Where a replica listens."""
+"""Where a replica listens, and what clients of its proxy connect to."""
 
 from __future__ import annotations
 
 import attrs
 
-__all__ = ("ReplicaAddress",)
+from workloads.model import ProxyMode
+
+__all__ = ("ReplicaAddress", "client_url")
 
 
 @attrs.frozen
@@ -23,3 +25,20 @@ class ReplicaAddress:
     def authority(self) -> str:
         """Host and port as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def client_url(name: str, host: str, port: int, mode: ProxyMode) -> str:
+    """What a client connects to, in the form of ToolHive's workload view.
+
+    Args:
+        name: The workload.
+        host: The address its proxy listens on.
+        port: The port; 0, while there is none, gives an empty text.
+        mode: What the proxy speaks.
+    """
+    if not port:
+        return ""
+    # An address that means "every interface" is none to connect to.
+    host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
+    authority = ReplicaAddress(host, port).authority
+    return f"http://{authority}/sse#{name}" if mode is ProxyMode.SSE else f"http://{authority}/mcp"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
-from workloads.model import ProxyMode, WorkloadStatus
+from workloads.model import WorkloadStatus
+from workloads.proxyrunner.address import client_url
 from workloads.proxyrunner.app import Front
 from workloads.proxyrunner.assembly import Assembly, Source, assemble
 from workloads.proxyrunner.exchanges import Exchanges
@@ -89,13 +90,8 @@ class Stage:
     @property
     def url(self) -> str:
         """What a client connects to."""
-        host = self._options.host
-        # An address that means "every interface" is none to connect to.
-        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
-        authority = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-        if self._config.effective_proxy_mode is ProxyMode.SSE:
-            return f"http://{authority}/sse#{self._options.name}"
-        return f"http://{authority}/mcp"
+        options = self._options
+        return client_url(options.name, options.host, self.port, self._config.effective_proxy_mode)
 
     async def open(self) -> None:
         """Take the port and listen. Requests wait until the server is ready.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads.errors import PortInUseError, WorkloadBusyError, WorkloadNotFoundError
-from workloads.managers.view import client_url, user_labels
+from workloads.managers.view import user_labels
 from workloads.model import DEFAULT_GROUP, Isolation, ReplicaCount, Workload, WorkloadStatus
+from workloads.proxyrunner.address import client_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

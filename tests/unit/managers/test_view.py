@@ -8,8 +8,9 @@ import pytest
 
 from workloads._core.process import ProcessIdentity
 from workloads.config import RunConfig
-from workloads.managers.view import Stored, client_url, observed_status, user_labels, view
+from workloads.managers.view import Stored, observed_status, user_labels, view
 from workloads.model import ProxyMode, WorkloadStatus
+from workloads.proxyrunner.address import client_url
 from workloads.state import RuntimeRecord, StatusRecord
 
 RUNNER = ProcessIdentity(10, 1, "boot", "ns", "host")
