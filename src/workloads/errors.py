@@ -28,6 +28,9 @@
     ├── SecretStoreUnavailableError (ConnectionError) secrets cannot be looked up or kept there
     │   ├── SecretStoreLockedError (PermissionError)  ... before it is unlocked
     │   └── WrongPasswordError (PermissionError)      ... with this password
+    ├── SessionNotFoundError (LookupError)        no such session, or it expired
+    ├── SessionAlreadyExistsError (FileExistsError)
+    ├── SessionStoreUnavailableError (ConnectionError) sessions cannot be reached: not the same as not found
     └── BatchError (ExceptionGroup)               some workloads of a batch failed
 
 Each leaf also inherits the builtin a caller would catch, carries its facts as attributes and says
@@ -63,6 +66,9 @@ __all__ = (
     "SecretProviderNotFoundError",
     "SecretStoreLockedError",
     "SecretStoreUnavailableError",
+    "SessionAlreadyExistsError",
+    "SessionNotFoundError",
+    "SessionStoreUnavailableError",
     "StateError",
     "UnsupportedOperationError",
     "WorkloadBusyError",
@@ -432,6 +438,44 @@ class SecretStoreLockedError(SecretStoreUnavailableError, PermissionError):
 
 class WrongPasswordError(SecretStoreUnavailableError, PermissionError):
     """What keeps secrets was not encrypted with this password."""
+
+
+class SessionNotFoundError(WorkloadsError, LookupError):
+    """There is no session of that id, or it expired: a client starts a new one.
+
+    Attributes:
+        session_id: The id.
+    """
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"session {session_id!r} not found; initialize a new one")
+
+
+class SessionAlreadyExistsError(WorkloadsError, FileExistsError):
+    """A session of that id exists already.
+
+    Attributes:
+        session_id: The id.
+    """
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"session {session_id!r} exists already; choose another id")
+
+
+class SessionStoreUnavailableError(WorkloadsError, ConnectionError):
+    """What keeps sessions cannot be reached, so it is not known whether a session exists.
+
+    Attributes:
+        store: The store, without passwords.
+        reason: Why it cannot be reached.
+    """
+
+    def __init__(self, store: str, reason: str) -> None:
+        self.store = store
+        self.reason = reason
+        super().__init__(f"session store {store} cannot be reached: {reason}; try again when it is back")
 
 
 class BatchError(ExceptionGroup[WorkloadsError], WorkloadsError):

@@ -21,6 +21,7 @@ PACKAGES = (
     "workloads.groups",
     "workloads.proxyrunner",
     "workloads.secrets",
+    "workloads.session",
     "workloads.testing",
     "workloads.testing.crashes",
 )
