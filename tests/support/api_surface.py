@@ -20,6 +20,7 @@ PACKAGES = (
     "workloads.config",
     "workloads.groups",
     "workloads.proxyrunner",
+    "workloads.proxyrunner.middleware",
     "workloads.secrets",
     "workloads.session",
     "workloads.testing",

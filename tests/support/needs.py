@@ -60,6 +60,7 @@ def _python(*modules: str) -> Callable[[], str]:
 _FETCHED = "let uvx (uv) or npx (Node.js) reach a package index once"
 
 NEEDS: dict[str, Need] = {
+    "auth": Need(_python("jwt", "cryptography"), "pip install '.[auth]'"),
     "git": Need(_program("git"), "install the package git"),
     "linux": Need(lambda: "" if sys.platform == "linux" else f"this is {sys.platform}", "run the tests on Linux"),
     "mcp": Need(_python("mcp", "fastmcp"), "pip install '.[mcp]'"),

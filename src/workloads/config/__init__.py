@@ -28,7 +28,15 @@ if TYPE_CHECKING:
         parse_user,
         parse_volume,
     )
-    from workloads.config.middleware import HeaderForward, MiddlewareConfig, ToolOverride, Webhook, WebhookTLS
+    from workloads.config.middleware import (
+        AuthParameters,
+        HeaderForward,
+        MiddlewareConfig,
+        ToolFilterParameters,
+        ToolOverride,
+        Webhook,
+        WebhookTLS,
+    )
     from workloads.config.names import check_group_name, check_portable_name, check_workload_name, sanitize_name
     from workloads.config.observability import AuditConfig, TelemetryConfig
     from workloads.config.oidc import OIDCConfig
@@ -38,7 +46,7 @@ if TYPE_CHECKING:
         OutboundPermissions,
         PermissionProfile,
     )
-    from workloads.config.protections import unenforceable, unenforced_warnings
+    from workloads.config.protections import UNENFORCED_MIDDLEWARES, unenforceable, unenforced_warnings
     from workloads.config.rate_limit import RateLimitBucket, RateLimitConfig, ToolRateLimit
     from workloads.config.remote_auth import RemoteAuthConfig
     from workloads.config.run_config import (
@@ -53,8 +61,10 @@ __all__ = (
     "DEFAULT_SCHEMA_VERSION",
     "DEFAULT_SESSION_CACHE_SIZE",
     "DEFAULT_SESSION_TTL",
+    "UNENFORCED_MIDDLEWARES",
     "AdditiveKeys",
     "AuditConfig",
+    "AuthParameters",
     "BuildConfig",
     "ConfigObject",
     "HeaderForward",
@@ -75,6 +85,7 @@ __all__ = (
     "SecretReference",
     "SessionRedis",
     "TelemetryConfig",
+    "ToolFilterParameters",
     "ToolHiveKeys",
     "ToolOverride",
     "ToolRateLimit",
@@ -121,12 +132,20 @@ _MODULES = {
         "parse_user",
         "parse_volume",
     ),
-    "middleware": ("HeaderForward", "MiddlewareConfig", "ToolOverride", "Webhook", "WebhookTLS"),
+    "middleware": (
+        "AuthParameters",
+        "HeaderForward",
+        "MiddlewareConfig",
+        "ToolFilterParameters",
+        "ToolOverride",
+        "Webhook",
+        "WebhookTLS",
+    ),
     "names": ("check_group_name", "check_portable_name", "check_workload_name", "sanitize_name"),
     "observability": ("AuditConfig", "TelemetryConfig"),
     "oidc": ("OIDCConfig",),
     "permissions": ("InboundPermissions", "NetworkPermissions", "OutboundPermissions", "PermissionProfile"),
-    "protections": ("unenforceable", "unenforced_warnings"),
+    "protections": ("UNENFORCED_MIDDLEWARES", "unenforceable", "unenforced_warnings"),
     "rate_limit": ("RateLimitBucket", "RateLimitConfig", "ToolRateLimit"),
     "remote_auth": ("RemoteAuthConfig",),
     "run_config": ("DEFAULT_SCHEMA_VERSION", "DEFAULT_SESSION_CACHE_SIZE", "DEFAULT_SESSION_TTL", "RunConfig"),

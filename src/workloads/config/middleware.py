@@ -8,7 +8,7 @@ import attrs
 
 from workloads._core.collections import EMPTY_DICT
 from workloads.config._base import ConfigObject
-from workloads.config._convert import json_value, string_map
+from workloads.config._convert import json_value, string_map, strings, tool_overrides
 from workloads.config._rules import one
 from workloads.config._shape import ALWAYS, SECRET, keep_converters
 from workloads.config._tree import identity
@@ -18,7 +18,17 @@ from workloads.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ("HeaderForward", "MiddlewareConfig", "ToolOverride", "Webhook", "WebhookTLS")
+    from workloads.config.oidc import OIDCConfig
+
+__all__ = (
+    "AuthParameters",
+    "HeaderForward",
+    "MiddlewareConfig",
+    "ToolFilterParameters",
+    "ToolOverride",
+    "Webhook",
+    "WebhookTLS",
+)
 
 
 @attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
@@ -50,6 +60,35 @@ class ToolOverride(ConfigObject):
 
     def __cross_problems__(self) -> Sequence[Problem]:
         return () if self.name or self.description else (Problem("", "needs a name or a description"),)
+
+
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+class ToolFilterParameters(ConfigObject):
+    """The ``parameters`` of the middlewares ``tool-filter`` and ``tool-call-filter``.
+
+    Attributes:
+        filter_tools: The only tools that clients have, by their names for clients. Default: none, which means all.
+        tools_override: Other names and descriptions of tools, by their own names. Default: none.
+    """
+
+    filter_tools: tuple[str, ...] = attrs.field(default=(), converter=strings)
+    tools_override: Mapping[str, ToolOverride] = attrs.field(default=EMPTY_DICT, converter=tool_overrides)
+
+    def __cross_problems__(self) -> Sequence[Problem]:
+        names = [override.name for override in self.tools_override.values() if override.name]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        return [Problem("tools_override", f"gives several tools the name {name!r}") for name in repeated]
+
+
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+class AuthParameters(ConfigObject):
+    """The ``parameters`` of the middleware ``auth``.
+
+    Attributes:
+        oidc_config: How tokens are validated. Default: None, which the middleware refuses.
+    """
+
+    oidc_config: OIDCConfig | None = None
 
 
 @attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)

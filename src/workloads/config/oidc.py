@@ -16,7 +16,7 @@ __all__ = ("OIDCConfig",)
 
 @attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
 class OIDCConfig(ConfigObject):
-    """Validation of tokens by OpenID Connect (``oidc_config``). This build carries it, and refuses to run with it.
+    """Validation of access tokens by OpenID Connect (``oidc_config``, or the middleware ``auth``).
 
     Attributes:
         issuer: The issuer's URL. Default: ``""``.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads.config._messages import quote
 from workloads.config._shape import shape_of
 from workloads.errors import Problem
 
@@ -13,14 +12,14 @@ if TYPE_CHECKING:
 
     from workloads.config.run_config import RunConfig
 
-__all__ = ("unenforceable", "unenforced_warnings")
+__all__ = ("UNENFORCED_MIDDLEWARES", "unenforceable", "unenforced_warnings")
 
-_ENFORCED = frozenset(("origin", "bodylimit", "recovery"))
-_ACCEPTED = frozenset(("mcp-parser", "telemetry", "usagemetrics"))
+UNENFORCED_MIDDLEWARES = frozenset(("mcp-parser", "telemetry", "usagemetrics"))
+"""Types of middleware that are accepted and do nothing."""
+
 _UNSUPPORTED = (
     "remote_url",
     "remote_auth_config",
-    "oidc_config",
     "token_exchange_config",
     "upstream_swap_config",
     "aws_sts_config",
@@ -30,8 +29,6 @@ _UNSUPPORTED = (
     "audit_config_path",
     "rate_limit_config",
     "rate_limit_namespace",
-    "tools_filter",
-    "tools_override",
     "validating_webhooks",
     "mutating_webhooks",
     "header_forward",
@@ -40,6 +37,8 @@ _UNSUPPORTED = (
 
 def unenforceable(config: RunConfig) -> list[Problem]:
     """The keys that ask for a protection or a change of requests that this build cannot carry out.
+
+    Middlewares are not looked at: what there is, is known where they are installed.
 
     Args:
         config: The run config that is to be started.
@@ -56,11 +55,6 @@ def unenforceable(config: RunConfig) -> list[Problem]:
     ]
     if config.audit_config is not None and config.audit_config.enabled:
         problems.append(Problem("audit_config", "this version writes no audit log; disable it to run without"))
-    problems += [
-        Problem(path, f"this version has no middleware {quote(kind)}; remove it to run without")
-        for path, kind in _middlewares(config)
-        if kind not in _ENFORCED | _ACCEPTED
-    ]
     return problems
 
 
@@ -74,7 +68,7 @@ def unenforced_warnings(config: RunConfig) -> list[str]:
         The keys, or for middleware ``path (type)``; to be warned of once.
     """
     warnings = ["telemetry_config"] if config.telemetry_config is not None else []
-    return warnings + [f"{path} ({kind})" for path, kind in _middlewares(config) if kind in _ACCEPTED]
+    return warnings + [f"{path} ({kind})" for path, kind in _middlewares(config) if kind in UNENFORCED_MIDDLEWARES]
 
 
 def _middlewares(config: RunConfig) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workloads.proxyrunner import replies
 from workloads.proxyrunner.asgi import CONNECTION, ClientGoneError, respond
-from workloads.proxyrunner.body import BodyError, has_body, read_body
+from workloads.proxyrunner.body import BodyError, body_to_refuse
 from workloads.proxyrunner.health import HEALTH_PATH
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.health import Health
 
 __all__ = ("Front",)
-
-_REFUSED_BODY = 2**16
 
 
 class Front:
@@ -64,11 +62,5 @@ class Front:
 
 
 async def _refuse(verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a request. Its body is looked at only for the id to echo, and only when it is small."""
-    body: bytes | None = None
-    if scope["method"] == "POST" and has_body(scope["headers"]):
-        try:
-            body = await read_body(scope["headers"], receive, _REFUSED_BODY)
-        except BodyError:
-            body = None
+    body = await body_to_refuse(scope, receive)
     await respond(send, replies.refusal(verdict.status, verdict.code, verdict.message, request=body))

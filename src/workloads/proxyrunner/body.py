@@ -10,9 +10,9 @@ from workloads.proxyrunner.jsonrpc import INVALID_REQUEST
 from workloads.proxyrunner.replies import Reply, refusal
 
 if TYPE_CHECKING:
-    from workloads.proxyrunner.asgi import Headers, Receive
+    from workloads.proxyrunner.asgi import Headers, Receive, Scope
 
-__all__ = ("MAX_BODY", "BodyError", "has_body", "read_body", "starts_batch")
+__all__ = ("MAX_BODY", "BodyError", "body_to_refuse", "has_body", "read_body", "starts_batch")
 
 MAX_BODY = 8 * 2**20
 """Bytes a request may have; the middleware ``bodylimit`` overrides it."""
@@ -20,6 +20,7 @@ MAX_BODY = 8 * 2**20
 MAX_WAIT = 30.0
 """Seconds a body may take to arrive."""
 
+_SMALL = 2**16
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 
@@ -68,6 +69,20 @@ async def read_body(headers: Headers, receive: Receive, limit: int, max_wait: fl
     except TimeoutError:
         closing = ((b"connection", b"close"),)
         raise BodyError(refusal(408, INVALID_REQUEST, "Request body took too long", headers=closing)) from None
+
+
+async def body_to_refuse(scope: Scope, receive: Receive) -> bytes | None:
+    """The body of a POST that is refused by its headers: looked at only for the id to echo, and only when it is small.
+
+    Raises:
+        ClientGoneError: The client left.
+    """
+    if scope["method"] != "POST" or not has_body(scope["headers"]):
+        return None
+    try:
+        return await read_body(scope["headers"], receive, _SMALL)
+    except BodyError:
+        return None
 
 
 async def _collect(receive: Receive, limit: int) -> bytes:

@@ -11,6 +11,7 @@ from workloads.model import ProxyMode, TransportType
 from workloads.proxyrunner.body import MAX_BODY
 from workloads.proxyrunner.guard import is_loopback
 from workloads.proxyrunner.jsonrpc import members
+from workloads.proxyrunner.middleware.chain import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +41,7 @@ class RunnerOptions:
         hosts: Names, beyond its own, under which clients reach the proxy.
         origins: The origins that pages may have; empty allows the proxy's own.
         max_body: Bytes a request may have.
+        chain: What requests go through before they reach the server.
         trust_forwarded: Whether to pass on what earlier proxies said of the client.
         stateless: Whether the server has no sessions.
         session_ttl: Seconds a session may be idle.
@@ -57,6 +59,7 @@ class RunnerOptions:
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
     max_body: int
+    chain: Chain
     trust_forwarded: bool
     stateless: bool
     session_ttl: float
@@ -79,10 +82,16 @@ class RunnerOptions:
         from workloads.config import parse_duration, unenforceable
 
         loopback = is_loopback(config.host or _LOOPBACK)
-        exposed = not loopback and not config.insecure_bind and "KUBERNETES_SERVICE_HOST" not in environ
         problems = [*unenforceable(config), *_problems(config), *_middleware_problems(config)]
-        if exposed:
-            message = f"other machines can reach {config.host}; set insecure_bind to allow that, or use {_LOOPBACK}"
+        max_body = _parameter(config, "bodylimit", "max_bytes", MAX_BODY)
+        chain, unusable = Chain.of(config, max_body=max_body)
+        problems += unusable
+        trusted = loopback or config.insecure_bind or chain.authenticates or "KUBERNETES_SERVICE_HOST" in environ
+        if not trusted:
+            message = (
+                f"other machines can reach {config.host}; use {_LOOPBACK}, add the middleware auth, "
+                "or set insecure_bind to allow that"
+            )
             problems.append(Problem("host", message))
         if problems:
             raise RunConfigError(problems)
@@ -95,7 +104,8 @@ class RunnerOptions:
             loopback=loopback,
             hosts=tuple(_without_port(host) for host in config.allowed_hosts),
             origins=(*config.allowed_origins, *_parameter(config, "origin", "allowed_origins", ())),
-            max_body=_parameter(config, "bodylimit", "max_bytes", MAX_BODY),
+            max_body=max_body,
+            chain=chain,
             trust_forwarded=config.trust_proxy_headers,
             stateless=config.stateless,
             session_ttl=config.effective_session_ttl,

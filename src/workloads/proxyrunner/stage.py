@@ -116,7 +116,9 @@ class Stage:
         except BaseException:
             bound.close()
             raise
-        self._listener = Listener(bound, Front(guard, self._health, self._assembly.app, self._exchanges))
+        self._listener = Listener(
+            bound, Front(guard, self._health, options.chain.around(self._assembly.app), self._exchanges)
+        )
         await self._listener.start()
         self.port = port
         self._told.listening(options.host, port)

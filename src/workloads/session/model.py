@@ -40,4 +40,4 @@ class Session:
     type: SessionType = "mcp"
     created_at: datetime = attrs.field(factory=_now)
     updated_at: datetime = attrs.field(default=attrs.Factory(lambda session: session.created_at, takes_self=True))
-    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_read_only)
+    metadata: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_read_only)

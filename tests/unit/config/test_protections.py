@@ -17,8 +17,6 @@ def refused(**document: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("oidc_config", {"Issuer": "https://example.org"}),
-        ("oidc_config", {}),
         ("authz_config", {}),
         ("authz_config_path", "/etc/authz.json"),
         ("audit_config", {"enabled": True}),
@@ -31,8 +29,6 @@ def refused(**document: Any) -> list[str]:
         ("upstream_swap_config", {}),
         ("aws_sts_config", {}),
         ("embedded_auth_server_config", {}),
-        ("tools_filter", ["a"]),
-        ("tools_override", {"a": {"name": "b"}}),
         ("header_forward", {}),
         ("remote_url", "https://example.org"),
         ("remote_auth_config", {}),
@@ -42,40 +38,11 @@ def test_a_key_that_asks_for_what_is_not_there_is_refused(key, value):
     assert refused(**{key: value}) == [key]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "audit",
-        "auth",
-        "authorization",
-        "upstreamswap",
-        "strip-auth",
-        "tokenexchange",
-        "awssts",
-        "obo",
-        "tool-filter",
-        "tool-call-filter",
-        "ratelimit",
-        "mutating-webhook",
-        "validating-webhook",
-        "header-forward",
-        "another",
-        "",
-    ],
-)
-@pytest.mark.parametrize("key", ["middleware_configs", "additional_middleware_configs"])
-def test_middleware_that_is_not_there_is_refused(key, kind):
-    assert refused(**{key: [{"type": "bodylimit"}, {"type": kind}]}) == [f"{key}[1].type"]
-
-
 def test_everything_is_listed_at_once():
     document = RunConfig.from_json(EXPORTED).evolve(remote_url="https://example.org", audit_config_path="/a")
     assert [problem.path for problem in unenforceable(document)] == [
         "remote_url",
         "audit_config_path",
-        "tools_filter",
-        "tools_override",
-        "middleware_configs[1].type",
     ]
     assert all("this version" in problem.message for problem in unenforceable(document))
 
@@ -86,7 +53,7 @@ def test_everything_is_listed_at_once():
         {},
         {"audit_config": {"component": "a"}},
         {"audit_config": {"enabled": False}},
-        {"tools_filter": [], "tools_override": {}, "validating_webhooks": [], "remote_url": "", "authz_config": None},
+        {"validating_webhooks": [], "remote_url": "", "authz_config": None},
         {"middleware_configs": [{"type": "origin"}, {"type": "bodylimit"}, {"type": "recovery"}]},
     ],
 )

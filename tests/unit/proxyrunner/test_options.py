@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workloads import RunConfig, RunConfigError
-from workloads.config import MiddlewareConfig, ScalingConfig
+from workloads.config import MiddlewareConfig, OIDCConfig, ScalingConfig
 from workloads.proxyrunner.options import RunnerOptions
 
 
@@ -50,10 +50,11 @@ def test_what_the_run_config_says_counts():
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.org"])
-def test_listening_beyond_this_machine_needs_a_word_or_a_pod(host):
+def test_listening_beyond_this_machine_needs_tokens_or_a_word_or_a_pod(host):
     assert problems(host=host) == ["host"]
     assert not options(host=host, insecure_bind=True).loopback
     assert not options({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, host=host).loopback
+    assert not options(host=host, oidc_config=OIDCConfig(issuer="https://i.example", audience="a")).loopback
 
 
 @pytest.mark.parametrize(
@@ -69,8 +70,8 @@ def test_listening_beyond_this_machine_needs_a_word_or_a_pod(host):
         ({"stdio_mode": "per-session"}, "stdio_mode"),
         ({"idle_timeout": "5m"}, "idle_timeout"),
         ({"transport": "sse", "endpoint_prefix": "/x"}, "endpoint_prefix"),
-        ({"tools_filter": ("a",)}, "tools_filter"),
-        ({"middleware_configs": middleware("auth")}, "middleware_configs[0].type"),
+        ({"middleware_configs": middleware("audit")}, "middleware_configs[0].type"),
+        ({"middleware_configs": middleware("auth")}, "middleware_configs[0].parameters.oidc_config"),
         ({"middleware_configs": middleware("bodylimit", max_bytes="5")}, "middleware_configs[0].parameters.max_bytes"),
         ({"middleware_configs": middleware("bodylimit", max_bytes=0)}, "middleware_configs[0].parameters.max_bytes"),
         (

@@ -1,0 +1,84 @@
+"""What a middleware needs to look into messages: the whole body of a request, read strictly, and put back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from workloads.proxyrunner.body import has_body, read_body
+from workloads.proxyrunner.jsonrpc import members
+
+if TYPE_CHECKING:
+    from workloads.proxyrunner.asgi import Headers, Message, Receive, Scope
+
+__all__ = ("AmbiguousError", "message_of", "request_body", "with_body", "without_header")
+
+_KEYS = frozenset(("jsonrpc", "id", "method", "params"))
+
+
+class AmbiguousError(ValueError):
+    """A message that a server might understand in another way than the proxy does."""
+
+
+async def request_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The body of a request; empty when it has none.
+
+    Raises:
+        BodyError: It is too large or too slow.
+        ClientGoneError: The client left.
+    """
+    return await read_body(scope["headers"], receive, limit) if has_body(scope["headers"]) else b""
+
+
+def message_of(body: bytes) -> dict[str, Any]:
+    """The JSON-RPC message of a body, read so that no server can find another method or other parameters in it.
+
+    Parsers differ in which of two equal keys they take, and some find ``Method`` where ``method`` is meant.
+
+    Raises:
+        AmbiguousError: The body is no JSON object, or an ambiguous one.
+    """
+    try:
+        found: object = json.loads(body.decode(), object_pairs_hook=_once)
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        if isinstance(error, AmbiguousError):
+            raise
+        raise AmbiguousError("not a JSON text in UTF-8") from None
+    if not isinstance(found, dict):
+        raise AmbiguousError("not a JSON object")
+    message = members(found)  # pyright: ignore[reportUnknownArgumentType]  # any object will do
+    for place, known in ((message, _KEYS), (members(message.get("params")), {"name"})):
+        for key in place:
+            if key not in known and key.casefold() in known:
+                raise AmbiguousError(f"the key {key!r} is written otherwise")
+    return message
+
+
+def with_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
+    """A request like this one, that has this body.
+
+    Args:
+        scope: The scope of the request, which is not changed.
+        receive: Where what follows the body comes from.
+        body: The body.
+    """
+    headers = [item for item in scope["headers"] if item[0] not in (b"content-length", b"transfer-encoding")]
+    headers.append((b"content-length", str(len(body)).encode()))
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return {**scope, "headers": headers}, replay
+
+
+def without_header(headers: Headers, *names: bytes) -> Headers:
+    """The headers but those of these lower-case names."""
+    return [item for item in headers if item[0] not in names]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise AmbiguousError("a key is repeated")
+    return found

@@ -1,0 +1,64 @@
+"""What a middleware is, and what makes one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloads.proxyrunner.asgi import Application
+
+    Middleware: TypeAlias = Callable[[Application], Application]
+else:
+    Middleware: TypeAlias = object
+
+__all__ = ("IDENTITY", "Identity", "Middleware", "MiddlewareContext", "MiddlewareFactory")
+
+IDENTITY = "workloads.identity"
+"""The key of the scope under which a middleware puts the :class:`Identity` that it has proven."""
+
+
+@attrs.frozen
+class Identity:
+    """Who sends a request, as proven by a token. Sessions are bound to it.
+
+    Attributes:
+        issuer: Who vouches for it.
+        subject: Who it is, unique for the issuer.
+    """
+
+    issuer: str
+    subject: str
+
+
+@attrs.frozen
+class MiddlewareContext:
+    """What a middleware may want to know of where it works.
+
+    Attributes:
+        workload: The name of the workload.
+        max_body: Bytes a request may have.
+    """
+
+    workload: str
+    max_body: int
+
+
+class MiddlewareFactory(Protocol):
+    """Makes a middleware from what a run config says of it. It does no I/O: that is for the first request."""
+
+    def __call__(self, parameters: Any, context: MiddlewareContext, /) -> Middleware:
+        """A middleware.
+
+        Args:
+            parameters: The ``parameters`` of the run config: any JSON value, None when left out.
+            context: Where it will work.
+
+        Raises:
+            RunConfigError: The parameters cannot be used; the paths of its problems begin there.
+            MissingDependencyError: It needs what is not installed.
+        """
+        ...
