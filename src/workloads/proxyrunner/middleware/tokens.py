@@ -95,7 +95,8 @@ class TokenValidator:
         async with self._opening:
             keys = self._keys
             if keys is None:
-                keys = self._keys = await in_thread(self._find_keys)
+                keys = await in_thread(self._find_keys)
+                self._keys = keys
             return keys
 
     def _find_keys(self) -> PyJWKClient:
