@@ -55,11 +55,12 @@ def test_what_a_client_answers_reaches_a_call_in_flight_during_a_drain():
             draining_in_front_of(handle, "streamable-http") as (port, drain),
             raw_client(port) as caller,
             raw_client(port) as other,
+            raw_client(port) as late,
         ):
             calling = asyncio.create_task(caller.post(request()))
             await asking.wait()
             await drain()
-            assert (await other.post(request(request_id="new"))).status == 503
+            assert (await late.post(request(request_id="new"))).status == 503
             assert (await other.post(POSTED)).status == 202
             assert (await calling).json == {"done": True}
 

@@ -296,7 +296,13 @@ def test_a_drain_lets_requests_finish_refuses_new_ones_and_ends_streams(transpor
         told = Recorder()
         async with served(runner(transport, {"trail": str(trail)}, observer=told)) as (shutdown, task):
             await told.running()
-            async with raw_client(told.port) as slow, raw_client(told.port) as stream, raw_client(told.port) as late:
+            async with (
+                raw_client(told.port) as slow,
+                raw_client(told.port) as stream,
+                raw_client(told.port) as late,
+                raw_client(told.port) as probe,
+                raw_client(told.port) as discovering,
+            ):
                 headers = []
                 if transport == "stdio":
                     opened = await late.post(request("initialize"))
@@ -309,14 +315,20 @@ def test_a_drain_lets_requests_finish_refuses_new_ones_and_ends_streams(transpor
                 await told.until(lambda self: self.count(WorkloadStatus.STOPPING))
                 refused = await late.post(request(request_id="late"), *headers)
                 assert (refused.status, refused.json["id"]) == (503, "late")
-                assert (await late.ask("GET", "/health")).status == 503
-                late.write("POST", "/mcp", ("content-type", "application/json"), ("mcp-method", "server/discover"),
-                           body=json.dumps(request("server/discover")).encode())  # fmt: skip
+                assert (refused.get("connection"), refused.get("retry-after")) == ("close", "1")
                 assert await late.ended() == b""
+                with pytest.raises(ConnectionRefusedError):
+                    await asyncio.open_connection("127.0.0.1", told.port)
+                assert (await probe.ask("GET", "/health")).status == 503
+                discovering.write("POST", "/mcp", ("content-type", "application/json"),
+                                  ("mcp-method", "server/discover"),
+                                  body=json.dumps(request("server/discover")).encode())  # fmt: skip
+                assert await discovering.ended() == b""
                 assert not task.done()
                 shutdown.set()
                 answer = await finishing
                 assert (answer.status, answer.json["result"]["pid"]) == (200, told.pids[0])
+                assert answer.get("connection") == "close"
                 _ = [chunk async for chunk in chunks(stream.reader)]
             await task
         assert trail.read_text().split("\n")[:2] == [

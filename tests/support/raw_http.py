@@ -76,6 +76,7 @@ class Exchange:
     request: Message
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    server: RawServer
 
     async def answer(self, status: int = 200, body: bytes = b"", *headers: tuple[str, str]) -> None:
         """A whole answer."""
@@ -112,30 +113,55 @@ class RawServer:
     handle: Callable[[Exchange], Awaitable[None]]
     ready: bool = True
     port: int = 0
+    bodies: bool = True
+    """Whether bodies are read before a test is asked for an answer."""
     seen: list[Message] = field(default_factory=list)
     """Every request but probes."""
+    connections: list[object] = field(default_factory=list)
+    """Every connection that was made."""
+    ended: int = 0
+    """How many of them have ended."""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, condition: Callable[[RawServer], bool]) -> None:
+        """Wait until a condition on this server holds."""
+        async with asyncio.timeout(20):
+            while not condition(self):
+                self._news.clear()
+                await self._news.wait()
+
+    async def gone(self, connections: int) -> None:
+        """Wait until so many connections have ended."""
+        await self.until(lambda self: self.ended >= connections)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(writer)
         try:
             while True:
                 request = await read_head(reader)
-                request.body = await read_body(reader, request)
-                exchange = Exchange(request, reader, writer)
+                if self.bodies:
+                    request.body = await read_body(reader, request)
+                exchange = Exchange(request, reader, writer, self)
                 if self.ready and b"workloads-ready" in request.body:
                     await exchange.answer(200, json.dumps(READY).encode(), ("content-type", "application/json"))
                     continue
                 self.seen.append(request)
+                self._news.set()
                 await self.handle(exchange)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
+            self.ended += 1
+            self._news.set()
 
 
 @asynccontextmanager
-async def raw_server(handle: Callable[[Exchange], Awaitable[None]], *, ready: bool = True):
+async def raw_server(
+    handle: Callable[[Exchange], Awaitable[None]], *, ready: bool = True, bodies: bool = True, ssl: Any = None
+):
     """A server on a free port of this machine."""
-    subject = RawServer(handle, ready)
+    subject = RawServer(handle, ready, bodies=bodies)
     tasks: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -143,7 +169,7 @@ async def raw_server(handle: Callable[[Exchange], Awaitable[None]], *, ready: bo
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24, ssl=ssl)
     subject.port = server.sockets[0].getsockname()[1]
     try:
         yield subject

@@ -9,17 +9,27 @@ from workloads.model import ProxyMode
 __all__ = ("ReplicaAddress", "client_url")
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class ReplicaAddress:
     """Where a replica's HTTP server listens.
 
     Attributes:
         host: An IP address or a name.
         port: The port.
+        tls: Whether it speaks HTTPS; its certificate must then be of ``host`` and of an authority that this machine
+            trusts. Default: False.
+        host_header: What it is called in the ``Host`` header, as bytes.
     """
 
     host: str
     port: int
+    tls: bool = False
+    host_header: bytes = attrs.field(init=False, eq=False, repr=False)
+
+    @host_header.default
+    def _host_header(self) -> bytes:
+        authority = self.authority
+        return (authority.removesuffix(":443") if self.tls else authority).encode()
 
     @property
     def authority(self) -> str:

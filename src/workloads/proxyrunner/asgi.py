@@ -29,6 +29,11 @@ class ClientConnection(Protocol):
     lost: bool
     """Whether the client has gone."""
 
+    @property
+    def arrived(self) -> bool:
+        """Whether the whole request has come, so that nothing is to be waited for."""
+        ...
+
     on_lost: Callable[[], object] | None
     """Called once, on the loop, when the client goes during the exchange."""
 

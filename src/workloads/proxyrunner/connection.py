@@ -43,6 +43,16 @@ class Connection(HttpToolsProtocol):
             if self._head_size > _MAX_HEAD and not self.transport.is_closing():
                 self.send_400_response("Request head is too large.")
 
+    @property
+    def arrived(self) -> bool:
+        """Whether the whole request has come."""
+        return not self.cycle.more_body
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header came; what follows a body, the trailers, must not be taken for one."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head of a request is complete."""
         self._in_head = False
@@ -66,6 +76,11 @@ class Connection(HttpToolsProtocol):
         if self.on_lost is not None:
             self.on_lost()
             self.on_lost = None
+
+    def leave(self) -> None:
+        """Close once the answer that is due has been sent; without one, stay."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
 
     def cut(self) -> None:
         """Send what is written, then close without ending the response."""

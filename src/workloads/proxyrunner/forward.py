@@ -6,15 +6,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-import attrs
-
 from workloads.proxyrunner import replies
 from workloads.proxyrunner.address import ReplicaAddress
 from workloads.proxyrunner.asgi import CONNECTION, cut, follow, respond
-from workloads.proxyrunner.body import MAX_BODY, has_body, read_body, starts_batch
+from workloads.proxyrunner.body import MAX_BODY, Intake, has_body, starts_batch
+from workloads.proxyrunner.exchange import Exchange
 from workloads.proxyrunner.gate import HOLD, UnavailableError
-from workloads.proxyrunner.headers import RequestHead, forwarded, read_request, response_headers
-from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, begins_session, is_request
+from workloads.proxyrunner.headers import read_request, response_headers
+from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, is_request
 from workloads.proxyrunner.pool import UnknownSessionError
 from workloads.proxyrunner.protocol import SESSION_NOT_FOUND
 from workloads.proxyrunner.sse_ledger import SseLedger
@@ -22,77 +21,20 @@ from workloads.proxyrunner.streams import LongStream
 from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
-    from workloads.proxyrunner.pool import Pool, Visit
+    from workloads.proxyrunner.pool import Pool
     from workloads.proxyrunner.sse_ledger import Tap
-    from workloads.proxyrunner.upstream import Upstream
+    from workloads.proxyrunner.upstream import Answer, Upstream
 
 __all__ = ("Forwarder",)
 
 _log = logging.getLogger(__name__)
 
-_DISCOVER = b"server/discover"
-_LISTEN = b"subscriptions/listen"
-_EVENT_STREAM = "text/event-stream"
 _RETRY_PAUSE = 0.1
-
-
-@attrs.define
-class _Exchange:
-    """One request on its way, with what is needed to answer it."""
-
-    scope: Scope
-    receive: Receive
-    send: Send
-    head: RequestHead
-    body: bytes
-    connection: ClientConnection
-    authority: bytes = b""
-    visit: Visit | None = None
-
-    @property
-    def method(self) -> str:
-        method: str = self.scope["method"]
-        return method
-
-    @property
-    def message(self) -> bytes | None:
-        """The body, if it is a JSON-RPC message."""
-        return self.body if self.method == "POST" else None
-
-    @property
-    def discovers(self) -> bool:
-        return self.head.mcp_method == _DISCOVER
-
-    @property
-    def target(self) -> str:
-        """Path and query as the client encoded them."""
-        raw: bytes = self.scope["raw_path"]
-        query: bytes = self.scope["query_string"]
-        return (b"%s?%s" % (raw, query) if query else raw).decode("ascii")
-
-    @property
-    def session(self) -> str | None:
-        session = self.head.session
-        return None if session is None else session.decode("latin-1")
-
-    @property
-    def begins(self) -> bool:
-        return self.method == "POST" and not self.head.modern and begins_session(self.body)
-
-    def forget_session(self) -> None:
-        self.head.session = None
-        self.head.kept = [item for item in self.head.kept if item[0] != b"mcp-session-id"]
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        client: tuple[str, int] | None = self.scope["client"]
-        address = client[0] if client else ""
-        scheme: str = self.scope["scheme"]
-        return self.head.kept + forwarded(self.head.kept, client=address, host=self.head.host, scheme=scheme)
+_ENOUGH = 2**16
+"""Bytes of a body that are read in any case; what follows may go on part by part."""
 
 
 class Forwarder:
@@ -134,28 +76,43 @@ class Forwarder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        received: list[tuple[bytes, bytes]] = scope["headers"]
-        body = await read_body(received, receive, self._max_body) if has_body(received) else b""
-        head = read_request(received, trust_forwarded=self._trust_forwarded)
-        connection: ClientConnection = scope[CONNECTION]
-        exchange = _Exchange(scope, receive, send, head, body, connection)
-        reply = self._refuse(exchange)
+        exchange = await self._take(scope, receive, send)
+        reply = await self._refuse(exchange)
         if reply is not None:
             await respond(send, reply)
             return
-        follow(connection)
+        follow(exchange.connection)
         try:
             await self._forward(exchange)
         finally:
             if exchange.visit is not None:
                 exchange.visit.end()
 
-    async def _forward(self, exchange: _Exchange) -> None:
-        posted = self._ledger.posted(exchange.target, exchange.body) if self._ledger is not None else None
-        accepted = False
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
+        """Read a request: its head, and as much of its body as decides where it goes."""
+        received: list[tuple[bytes, bytes]] = scope["headers"]
+        connection: ClientConnection = scope[CONNECTION]
+        intake = Intake(received, receive, self._max_body) if has_body(received) else None
+        head = read_request(received, trust_forwarded=self._trust_forwarded)
+        exchange = Exchange(scope, receive, send, head, b"", intake, connection)
+        if intake is not None:
+            if connection.arrived:
+                exchange.body = await intake.read_here()
+            else:
+                # Of the old SSE transport every message is counted, so it is read whole.
+                enough = _ENOUGH if self._streamable and exchange.speaks_for_itself else None
+                exchange.body = await intake.read(enough)
+            if intake.complete:
+                exchange.intake = None
+        return exchange
+
+    async def _forward(self, exchange: Exchange) -> None:
+        ledger, posted, accepted = self._ledger, None, False
+        if ledger is not None and exchange.method == "POST":
+            posted = ledger.posted(exchange.target.decode("ascii"), exchange.body)
         try:
-            response = await (self._discover(exchange) if exchange.discovers else self._send(exchange))
-            accepted = response.status < 300
+            answer = await (self._discover(exchange) if exchange.discovers else self._send(exchange))
+            accepted = answer.status < 300
         except (UnavailableError, UnknownSessionError, ConnectFailedError, ResetError, BadAnswerError) as error:
             await _fail(exchange, error)
             return
@@ -163,18 +120,19 @@ class Forwarder:
             if posted is not None and not accepted:
                 tap, message = posted
                 tap.forget(message)
-        if exchange.visit is not None:
-            exchange.visit.answered(response.status, response.headers.get("Mcp-Session-Id"))
         try:
-            await self._answer(exchange, response)
+            if exchange.visit is not None:
+                session = answer.header(b"mcp-session-id")
+                await exchange.visit.answered(answer.status, None if session is None else session.decode("latin-1"))
+            await self._answer(exchange, answer)
         finally:
             exchange.connection.on_lost = None
-            response.close()
+            answer.close()
 
-    def _refuse(self, exchange: _Exchange) -> replies.Reply | None:
+    async def _refuse(self, exchange: Exchange) -> replies.Reply | None:
         head, method = exchange.head, exchange.method
         if head.problem:
-            return replies.refusal(400, INVALID_REQUEST, head.problem, request=exchange.message)
+            return replies.refusal(400, INVALID_REQUEST, head.problem, request=await exchange.message())
         if method == "POST":
             if starts_batch(exchange.body):
                 return replies.refusal(400, INVALID_REQUEST, "Batches are not supported", request=exchange.body)
@@ -185,31 +143,43 @@ class Forwarder:
                 return replies.method_not_allowed("POST")
         return None
 
-    async def _try(self, exchange: _Exchange) -> aiohttp.ClientResponse:
+    async def _try(self, exchange: Exchange) -> Answer:
         target = await self._enter(exchange)
-        address = target if isinstance(target, ReplicaAddress) else _visit(exchange, target)
-        exchange.authority = address.authority.encode()
-        return await self._upstream.send(address, exchange.method, exchange.target, exchange.headers(), exchange.body)
+        address = target if isinstance(target, ReplicaAddress) else await _visit(exchange, target)
+        exchange.authority = address.host_header
+        return await self._upstream.send(
+            address, exchange.method, exchange.target, exchange.headers(), exchange.body, rest=exchange.rest()
+        )
 
-    async def _enter(self, exchange: _Exchange) -> ReplicaAddress | Pool:
+    async def _enter(self, exchange: Exchange) -> ReplicaAddress | Pool:
+        if self._gate.target is not None:
+            return self._gate.target
         try:
             return await self._gate.enter(self._hold)
         except UnavailableError:
             # What the client answers, or cancels, is no new work: requests in flight may wait for it.
-            if self._gate.leaving is None or exchange.method != "POST" or is_request(exchange.body):
+            leaving = self._gate.leaving
+            if leaving is None or exchange.method != "POST":
                 raise
-            return self._gate.leaving
+            await exchange.collect()
+            if is_request(exchange.body):
+                raise
+            return leaving
 
-    async def _send(self, exchange: _Exchange) -> aiohttp.ClientResponse:
-        """Send the request, once more if no connection could be made, because then nothing was sent."""
+    async def _send(self, exchange: Exchange) -> Answer:
+        """Send the request, once more if it was not sent, or if twice does no harm."""
         try:
             return await self._try(exchange)
         except ConnectFailedError:
-            # The server may have ended just now, so that the gate is about to shut.
-            await asyncio.sleep(_RETRY_PAUSE)
-            return await self._try(exchange)
+            pass
+        except ResetError:
+            if not exchange.repeatable:
+                raise
+        # The server may have ended just now, so that the gate is about to shut.
+        await asyncio.sleep(_RETRY_PAUSE)
+        return await self._try(exchange)
 
-    async def _discover(self, exchange: _Exchange) -> aiohttp.ClientResponse:
+    async def _discover(self, exchange: Exchange) -> Answer:
         """Send a ``server/discover``, again and again until the server answers it.
 
         To a client any error here is a verdict: it takes the server for one of the old protocol, for good.
@@ -218,52 +188,44 @@ class Forwarder:
             async with asyncio.timeout(self._hold):
                 while True:
                     try:
-                        response = await self._try(exchange)
+                        answer = await self._try(exchange)
                     except (ConnectFailedError, ResetError):
                         pass
                     else:
-                        if response.status < 500:
-                            return response
-                        response.close()
+                        if answer.status < 500:
+                            return answer
+                        answer.close()
                     await asyncio.sleep(_RETRY_PAUSE)
         except TimeoutError:
             raise UnavailableError("The server did not answer server/discover in time") from None
 
-    async def _answer(self, exchange: _Exchange, response: aiohttp.ClientResponse) -> None:
+    async def _answer(self, exchange: Exchange, answer: Answer) -> None:
         headers = response_headers(
-            response.raw_headers,
-            status=response.status,
+            answer.headers,
+            status=answer.status,
             authority=exchange.authority,
             modern=exchange.head.modern,
         )
-        await exchange.send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
-            if not _lives_long(exchange, response):
-                await self._relay(exchange, response)
+            if not exchange.lives_long(answer):
+                await _relay(exchange, answer)
             elif self._ledger is None:
                 stream = LongStream(self._exchanges, exchange.connection, exchange.send)
-                await stream.run(self._relay(exchange, response))
+                await stream.run(_relay(exchange, answer))
             else:
-                await self._relay_watched(exchange, response, self._ledger.watch(exchange.target))
+                tap = self._ledger.watch(exchange.target.decode("ascii"))
+                await self._relay_watched(exchange, answer, tap)
         except StreamCutError as error:
             _log.debug("answer was cut off", extra={"reason": str(error), "path": exchange.scope["path"]})
             await cut(exchange.scope, exchange.receive)
 
-    async def _relay(self, exchange: _Exchange, response: aiohttp.ClientResponse) -> None:
-        send, content = exchange.send, response.content
-        more = True
-        while more:
-            part = await self._upstream.read(response)
-            more = not content.at_eof()
-            await send({"type": "http.response.body", "body": part, "more_body": more})
-
-    async def _relay_watched(self, exchange: _Exchange, response: aiohttp.ClientResponse, tap: Tap) -> None:
+    async def _relay_watched(self, exchange: Exchange, answer: Answer, tap: Tap) -> None:
         """Relay a stream of the old SSE transport, on which answers to requests in flight come."""
-        send, content = exchange.send, response.content
+        send = exchange.send
 
         async def relay() -> None:
-            while not content.at_eof():
-                part = await self._upstream.read(response)
+            while part := await answer.read():
                 await send({"type": "http.response.body", "body": part, "more_body": True})
                 tap.feed(part)
             await send({"type": "http.response.body", "body": b""})
@@ -275,32 +237,37 @@ class Forwarder:
             tap.close()
 
 
-def _visit(exchange: _Exchange, pool: Pool) -> ReplicaAddress:
+async def _relay(exchange: Exchange, answer: Answer) -> None:
+    """Pass the body on, part by part, as fast as the client takes it."""
+    send = exchange.send
+    more = True
+    while more:
+        part = await answer.read()
+        more = not answer.at_end
+        await send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+async def _visit(exchange: Exchange, pool: Pool) -> ReplicaAddress:
     failed = exchange.visit
     if failed is not None:
         failed.end()
-    exchange.visit = pool.visit(exchange, after=failed)
+    exchange.visit = await pool.visit(exchange, after=failed)
     return exchange.visit.address
 
 
-async def _fail(exchange: _Exchange, error: Exception) -> None:
+async def _fail(exchange: Exchange, error: Exception) -> None:
     _log.debug("request failed", extra={"reason": str(error), "path": exchange.scope["path"]})
-    request = exchange.message
     if exchange.discovers:
         await cut(exchange.scope, exchange.receive)
-    elif isinstance(error, BadAnswerError):
+        return
+    request = await exchange.message()
+    if isinstance(error, BadAnswerError):
         message = "The server's answer cannot be understood"
-        await respond(exchange.send, replies.refusal(502, INTERNAL_ERROR, message, request=request))
+        reply = replies.refusal(502, INTERNAL_ERROR, message, request=request)
     elif isinstance(error, UnknownSessionError):
         reply = replies.refusal(404, SESSION_NOT_FOUND, "Session not found", request=request)
-        await respond(exchange.send, reply)
     elif isinstance(error, UnavailableError):
-        await respond(exchange.send, replies.unavailable(str(error), request=request))
+        reply = replies.unavailable(str(error), request=request, ending=error.ending)
     else:
-        await respond(exchange.send, replies.unavailable("The server cannot be reached", request=request))
-
-
-def _lives_long(exchange: _Exchange, response: aiohttp.ClientResponse) -> bool:
-    if exchange.method != "GET" and exchange.head.mcp_method != _LISTEN:
-        return False
-    return response.headers.get("Content-Type", "").lower().startswith(_EVENT_STREAM)
+        reply = replies.unavailable("The server cannot be reached", request=request)
+    await respond(exchange.send, reply)

@@ -17,7 +17,15 @@ T = TypeVar("T")
 
 
 class UnavailableError(Exception):
-    """No server to send a request to; the message says why."""
+    """No server to send a request to; the message says why.
+
+    Attributes:
+        ending: Whether there will be none any more, because the proxy ends.
+    """
+
+    def __init__(self, reason: str, *, ending: bool = False) -> None:
+        self.ending = ending
+        super().__init__(reason)
 
 
 class Gate(Generic[T]):
@@ -34,6 +42,7 @@ class Gate(Generic[T]):
         self._target: T | None = None
         self._leaving: T | None = None
         self._refused = ""
+        self._ending = False
         self._changed = asyncio.Event()
 
     @property
@@ -56,9 +65,14 @@ class Gate(Generic[T]):
         """Let requests wait."""
         self._target = self._leaving = None
 
-    def refuse(self, reason: str) -> None:
-        """Let no request pass nor wait any more, for good."""
-        self._refused = reason
+    def refuse(self, reason: str, *, ending: bool = False) -> None:
+        """Let no request pass nor wait any more, for good.
+
+        Args:
+            reason: Why, for the client.
+            ending: Whether the proxy ends, so that the client had better not come back on this connection.
+        """
+        self._refused, self._ending = reason, ending
         if self._target is not None:
             self._leaving, self._target = self._target, None
         self._announce()
@@ -78,7 +92,7 @@ class Gate(Generic[T]):
         if self._target is not None:
             return self._target
         if self._refused:
-            raise UnavailableError(self._refused)
+            raise UnavailableError(self._refused, ending=self._ending)
         if self._held >= self._max_held:
             raise UnavailableError("The server is starting and too many requests wait for it")
         self._held += 1
@@ -93,7 +107,7 @@ class Gate(Generic[T]):
     async def _wait(self) -> T:
         while self._target is None:
             if self._refused:
-                raise UnavailableError(self._refused)
+                raise UnavailableError(self._refused, ending=self._ending)
             await self._changed.wait()
         return self._target
 

@@ -116,7 +116,7 @@ def _drop_named(kept: list[tuple[bytes, bytes]], connection: bytes) -> None:
 
 
 def forwarded(kept: Headers, *, client: str, host: bytes, scheme: str) -> list[tuple[bytes, bytes]]:
-    """The headers that tell a server who asked and how. Those that an earlier, trusted proxy set stay.
+    """The headers for a server, with those that tell it who asked and how. What a trusted proxy set before stays.
 
     Args:
         kept: The headers that go on.
@@ -124,13 +124,13 @@ def forwarded(kept: Headers, *, client: str, host: bytes, scheme: str) -> list[t
         host: The Host header of the client.
         scheme: ``http`` or ``https``.
     """
-    present = {name for name, _ in kept if name.startswith(b"x-forwarded-")}
-    ours = [(b"x-forwarded-host", host), (b"x-forwarded-proto", scheme.encode())]
-    added = [item for item in ours if item[0] not in present]
+    present = {name for name, _ in kept}
+    ours = ((b"x-forwarded-host", host), (b"x-forwarded-proto", scheme.encode()))
+    sent = [*kept, *(item for item in ours if item[0] not in present)]
     if client:
         # A second line continues the list of the first (RFC 9110, section 5.3).
-        added.append((b"x-forwarded-for", client.encode()))
-    return added
+        sent.append((b"x-forwarded-for", client.encode()))
+    return sent
 
 
 def response_headers(
@@ -139,7 +139,7 @@ def response_headers(
     """The headers of a response that go on to the client, names in lower case.
 
     Args:
-        headers: As the server sent them.
+        headers: As the server sent them, names in lower case.
         status: The HTTP status.
         authority: The server's own host and port, which mean nothing to the client.
         modern: Whether the request was of a protocol version without sessions.
@@ -147,7 +147,6 @@ def response_headers(
     kept: list[tuple[bytes, bytes]] = []
     connection: bytes | None = None
     for name, value in headers:
-        name = name.lower()
         if name in _HOP:
             if name == b"connection":
                 connection = value if connection is None else connection + b"," + value

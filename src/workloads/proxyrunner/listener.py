@@ -86,6 +86,14 @@ class Listener:
         await self._server.startup([self._socket])
         self._started = True
 
+    def leave(self) -> None:
+        """Accept no client any more, and let those that wait for an answer come back elsewhere afterwards."""
+        for server in self._server.servers if self._started else ():
+            server.close()
+        for connection in list(self._server.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.leave()
+
     async def close(self) -> None:
         """Accept no client any more, close idle connections and wait for the others to end."""
         if self._started:

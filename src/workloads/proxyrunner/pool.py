@@ -92,8 +92,8 @@ class Visit:
         """What stands for the replica, as long as that is in the pool."""
         return self._place
 
-    def answered(self, status: int, session: str | None) -> None:
-        """The replica has begun to answer.
+    async def answered(self, status: int, session: str | None) -> None:
+        """The replica has begun to answer. The client sees nothing of that before this returns.
 
         Args:
             status: The HTTP status.
@@ -150,7 +150,7 @@ class Pool:
             place.gone = place.gone or place.address is target
         self._places = [place for place in self._places if not place.gone]
 
-    def visit(self, sought: Sought, *, after: Visit | None = None) -> Visit:
+    async def visit(self, sought: Sought, *, after: Visit | None = None) -> Visit:
         """Choose the replica for a request. The pool must not be empty.
 
         Args:

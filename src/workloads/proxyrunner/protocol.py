@@ -6,9 +6,9 @@ from importlib.metadata import version
 from typing import Any
 
 __all__ = (
-    "CAPABILITIES_KEY", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "LEGACY", "LOG_LEVEL_KEY", "MODERN", "REQUEST_CANCELLED",
-    "SESSION_NOT_FOUND", "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY", "discover_params",
-    "initialize_params",
+    "CAPABILITIES_KEY", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "LEGACY", "LOG_LEVEL_KEY", "MODERN", "REPEATABLE",
+    "REQUEST_CANCELLED", "SESSION_NOT_FOUND", "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY",
+    "discover_params", "initialize_params",
 )  # fmt: skip
 
 MODERN = "2026-07-28"
@@ -16,6 +16,12 @@ MODERN = "2026-07-28"
 
 LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """The versions that begin with ``initialize``, newest first."""
+
+REPEATABLE = frozenset({
+    "completion/complete", "ping", "prompts/get", "prompts/list", "resources/list", "resources/read",
+    "resources/templates/list", "server/discover", "tools/list",
+})  # fmt: skip
+"""Methods that only ask: to be carried out twice does no harm."""
 
 _META = "io.modelcontextprotocol/"
 VERSION_KEY = _META + "protocolVersion"

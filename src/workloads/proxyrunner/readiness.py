@@ -15,10 +15,8 @@ from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, R
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    import aiohttp
-
     from workloads.proxyrunner.address import ReplicaAddress
-    from workloads.proxyrunner.upstream import Upstream
+    from workloads.proxyrunner.upstream import Answer, Upstream
 
 __all__ = ("NotReadyError", "SseProbe", "StreamableProbe", "wait_ready")
 
@@ -77,7 +75,7 @@ async def wait_ready(probe: Callable[[], Awaitable[None]], told: Callable[[str],
 class _Answer(NamedTuple):
     status: int
     message: dict[str, Any] | None
-    session: str | None
+    session: bytes | None
     location: str
 
     def text(self, request: str) -> str:
@@ -102,19 +100,17 @@ class _Prober:
         self._upstream = upstream
         self._address = address
 
-    async def _open(
-        self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes = b""
-    ) -> aiohttp.ClientResponse:
+    async def _open(self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> Answer:
         try:
-            return await self._upstream.send(self._address, method, path, headers, body)
+            return await self._upstream.send(self._address, method, path.encode(), headers, body)
         except ConnectFailedError as error:
             raise NotReadyError(str(error), refused=True) from error
         except (ResetError, BadAnswerError) as error:
             raise NotReadyError(f"{method} {path}: {error}") from error
 
-    async def _parts(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _parts(self, response: Answer) -> AsyncIterator[bytes]:
         size = 0
-        while part := await self._upstream.read(response):
+        while part := await response.read():
             size += len(part)
             if size > _MAX_ANSWER:
                 raise NotReadyError("the answer is too long")
@@ -172,10 +168,10 @@ class StreamableProbe(_Prober):
             message = None
         finally:
             response.close()
-        session, location = response.headers.get("Mcp-Session-Id"), response.headers.get("Location", "")
-        return _Answer(response.status, message, session, location)
+        location = (response.header(b"location") or b"").decode("latin-1")
+        return _Answer(response.status, message, response.header(b"mcp-session-id"), location)
 
-    async def _message(self, response: aiohttp.ClientResponse) -> dict[str, Any] | None:
+    async def _message(self, response: Answer) -> dict[str, Any] | None:
         """The JSON-RPC response in an HTTP response, if there is one."""
         if response.content_type == "text/event-stream":
             reader = EventReader()
@@ -186,8 +182,8 @@ class StreamableProbe(_Prober):
             return None
         return _response(b"".join([part async for part in self._parts(response)]))
 
-    async def _end_session(self, path: str, session: str) -> None:
-        headers = [(b"mcp-session-id", session.encode()), (b"mcp-protocol-version", LEGACY[0].encode())]
+    async def _end_session(self, path: str, session: bytes) -> None:
+        headers = [(b"mcp-session-id", session), (b"mcp-protocol-version", LEGACY[0].encode())]
         try:
             (await self._open("DELETE", path, headers)).close()
         except NotReadyError:  # then the session ends with the server, or by itself

@@ -21,6 +21,7 @@ __all__ = (
 RETRY_AFTER = 1
 """Seconds after which a client is told to try again."""
 
+_CLOSE = (b"connection", b"close")
 _JSON = (b"content-type", b"application/json")
 _NO_ID = object()
 
@@ -83,9 +84,15 @@ def refusal(
     return json_reply(status, body, *headers)
 
 
-def unavailable(message: str, *, request: bytes | None = None, retry_after: int = RETRY_AFTER) -> Reply:
-    """The answer while no server can be reached: 503 with Retry-After."""
-    headers = ((b"retry-after", str(retry_after).encode()),)
+def unavailable(message: str, *, request: bytes | None = None, ending: bool = False) -> Reply:
+    """The answer while no server can be reached: 503 with Retry-After.
+
+    Args:
+        message: Why, one sentence.
+        request: The body of the POST; None when there is none or it was not read.
+        ending: Whether the proxy ends, so that the client shall come back on another connection.
+    """
+    headers = ((b"retry-after", str(RETRY_AFTER).encode()), *((_CLOSE,) if ending else ()))
     return refusal(503, INTERNAL_ERROR, message, request=request, headers=headers)
 
 

@@ -175,8 +175,10 @@ class Stage:
         await self._tidy()
 
     async def _drain_requests(self, assembly: Assembly) -> None:
-        assembly.gate.refuse(_ENDING)
+        assembly.gate.refuse(_ENDING, ending=True)
         self._health.down(_ENDING)
+        if self._listener is not None:
+            self._listener.leave()
         if not self._failed:
             self._told.status(WorkloadStatus.STOPPING)
         keeper, keeping = assembly.keeper, self._keeping

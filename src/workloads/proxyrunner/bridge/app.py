@@ -92,7 +92,7 @@ class Bridge:
         except RefusedRequestError as error:
             await respond(send, error.reply)
         except UnavailableError as error:
-            await self._fail(request, 503, str(error))
+            await self._fail(request, 503, str(error), ending=error.ending)
         except TooManyCallsError:
             await self._fail(request, 503, "Too many requests are in flight")
         except ServerGoneError as error:
@@ -157,13 +157,13 @@ class Bridge:
         except TimeoutError:
             raise UnavailableError("The server did not answer server/discover in time") from None
 
-    async def _fail(self, request: BridgeRequest, status: int, message: str) -> None:
+    async def _fail(self, request: BridgeRequest, status: int, message: str, *, ending: bool = False) -> None:
         _log.debug("request failed", extra={"reason": message, "method": request.method})
         if request.method == "server/discover":
             await cut(request.scope, request.receive)
             return
         body = encode(request.message) if request.kind is not None else None
         if status == 503:
-            await respond(request.send, unavailable(message, request=body))
+            await respond(request.send, unavailable(message, request=body, ending=ending))
         else:
             await respond(request.send, refusal(status, INTERNAL_ERROR, message, request=body))

@@ -1,0 +1,139 @@
+"""One request on its way through the transparent proxy, with what is needed to answer it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from workloads.proxyrunner.headers import forwarded
+from workloads.proxyrunner.jsonrpc import begins_session, members, read
+from workloads.proxyrunner.protocol import REPEATABLE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
+    from workloads.proxyrunner.body import Intake
+    from workloads.proxyrunner.headers import RequestHead
+    from workloads.proxyrunner.pool import Visit
+    from workloads.proxyrunner.upstream import Answer
+
+__all__ = ("Exchange",)
+
+_DISCOVER = b"server/discover"
+_LISTEN = b"subscriptions/listen"
+_EVENT_STREAM = "text/event-stream"
+_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+
+
+@attrs.define
+class Exchange:
+    """A request. Implements :class:`~workloads.proxyrunner.pool.Sought`.
+
+    Attributes:
+        scope: The ASGI scope.
+        receive: The ASGI callable.
+        send: The ASGI callable.
+        head: Its headers.
+        body: Its body, or how that begins.
+        intake: Where the rest of the body comes from; None when there is none.
+        connection: The client's connection.
+        authority: Host and port of the server it was sent to.
+        visit: The replica it was sent to, if that was chosen from several.
+    """
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    head: RequestHead
+    body: bytes
+    intake: Intake | None
+    connection: ClientConnection
+    authority: bytes = b""
+    visit: Visit | None = None
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        method: str = self.scope["method"]
+        return method
+
+    @property
+    def target(self) -> bytes:
+        """Path and query as the client encoded them."""
+        raw: bytes = self.scope["raw_path"]
+        query: bytes = self.scope["query_string"]
+        return b"%s?%s" % (raw, query) if query else raw
+
+    @property
+    def discovers(self) -> bool:
+        """Whether it is a ``server/discover``."""
+        return self.head.mcp_method == _DISCOVER
+
+    @property
+    def session(self) -> str | None:
+        """The session it names."""
+        session = self.head.session
+        return None if session is None else session.decode("latin-1")
+
+    @property
+    def begins(self) -> bool:
+        """Whether it begins a session."""
+        return self.method == "POST" and not self.head.modern and begins_session(self.body)
+
+    @property
+    def speaks_for_itself(self) -> bool:
+        """Whether its headers tell all that decides where it goes, so that its body may still be on its way."""
+        return self.method != "POST" or ((self.head.modern or self.head.session is not None) and not self.discovers)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether to carry it out twice does no harm."""
+        if self.intake is not None:
+            return False
+        if self.method != "POST":
+            return self.method in _SAFE_METHODS
+        try:
+            return members(read(self.body)).get("method") in REPEATABLE
+        except ValueError:
+            return False
+
+    def forget_session(self) -> None:
+        """Do not tell the server of the session it names."""
+        self.head.session = None
+        self.head.kept = [item for item in self.head.kept if item[0] != b"mcp-session-id"]
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers for the server."""
+        client: tuple[str, int] | None = self.scope["client"]
+        address = client[0] if client else ""
+        return forwarded(self.head.kept, client=address, host=self.head.host, scheme=self.scope["scheme"])
+
+    async def collect(self) -> None:
+        """Read the whole body, unless it has gone to a server already.
+
+        Raises:
+            BodyError: It is too large or too slow.
+            ClientGoneError: The client left.
+        """
+        if self.intake is not None and not self.intake.passed_on:
+            self.body += await self.intake.read()
+            self.intake = None
+
+    def rest(self) -> AsyncIterator[bytes] | None:
+        """What follows the body that was read."""
+        return None if self.intake is None else self.intake.parts()
+
+    async def message(self) -> bytes | None:
+        """The JSON-RPC message in it, or as much of that as is here; None if it is none."""
+        if self.method != "POST":
+            return None
+        await self.collect()
+        return self.body
+
+    def lives_long(self, answer: Answer) -> bool:
+        """Whether the answer is a stream that nobody expects to end."""
+        if self.method != "GET" and self.head.mcp_method != _LISTEN:
+            return False
+        return answer.content_type == _EVENT_STREAM

@@ -1,0 +1,222 @@
+"""One connection to a server: it carries one exchange after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from workloads.proxyrunner.upstream.answer import Answer
+from workloads.proxyrunner.upstream.errors import BadAnswerError, ResetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ("MAX_HEAD", "ServerConnection")
+
+MAX_HEAD = 2**18
+"""Bytes the head of an answer may have, give or take what the network delivers at once."""
+
+_BODILESS = frozenset((204, 304))
+_STATUSES = range(200, 600)
+
+
+class ServerConnection(asyncio.Protocol):
+    """One connection. It belongs to whoever asks on it, until the answer has come to its end.
+
+    Args:
+        on_idle: Called when an exchange is over and another may follow.
+        on_lost: Called once, when the connection has ended.
+    """
+
+    def __init__(
+        self, on_idle: Callable[[ServerConnection], object], on_lost: Callable[[ServerConnection], object]
+    ) -> None:
+        """A connection that is being made."""
+        self._on_idle = on_idle
+        self._on_lost = on_lost
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._head: asyncio.Future[Answer] | None = None
+        self._answer: Answer | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._bodiless = self._until_closed = self._interim = self._keep_alive = False
+        self._sending = False
+        self._new_parser = False
+        self._room: asyncio.Future[None] | None = None
+        self.idle_since = 0.0
+        """When its last exchange ended, by the clock of the loop."""
+
+    @property
+    def open(self) -> bool:
+        """Whether requests can be written to it."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def ask(self, head: asyncio.Future[Answer], request: bytes, *, bodiless: bool, whole: bool = True) -> None:
+        """Write a request.
+
+        Args:
+            head: Given the answer as soon as its head has come.
+            request: The request: all of it, or as much as there is yet.
+            bodiless: Whether an answer to this method has no body, whatever its headers say.
+            whole: Whether nothing is left to :meth:`write`.
+        """
+        self._head = head
+        self._bodiless = bodiless
+        self._sending = not whole
+        self._headers = []
+        self._head_size = 0
+        assert self._transport is not None
+        self._transport.write(request)
+
+    async def write(self, part: bytes, *, last: bool = False) -> None:
+        """Write more of a request, as fast as the server takes it.
+
+        Raises:
+            ResetError: The connection has ended.
+        """
+        if not self.open:
+            raise ResetError("the connection ended before the request was sent")
+        assert self._transport is not None
+        self._transport.write(part)
+        if last:
+            self._sending = False
+        elif self._room is not None:
+            await asyncio.shield(self._room)
+
+    def abort(self) -> None:
+        """Close at once; an answer under way is cut."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def hold(self) -> None:
+        """Take nothing more from the server for now."""
+        if self.open:
+            cast("asyncio.Transport", self._transport).pause_reading()
+
+    def go_on(self) -> None:
+        """Take what the server sends again."""
+        if self.open:
+            cast("asyncio.Transport", self._transport).resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def pause_writing(self) -> None:
+        """The server does not keep up."""
+        self._room = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        room, self._room = self._room, None
+        if room is not None:
+            room.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        if self._head is None and self._answer is None:
+            self.abort()  # nobody asked
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(BadAnswerError(str(error) or "it is no HTTP"))
+            return
+        if self._new_parser:
+            self._new_parser = False
+            self._parser = httptools.HttpResponseParser(self)
+        if self._head is not None:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD:
+                self._fail(BadAnswerError(f"its head has more than {MAX_HEAD} bytes"))
+
+    def on_message_begin(self) -> None:
+        """An answer begins."""
+        if self._head is None:
+            self.abort()  # nobody asked: what follows must not be taken for the answer to the next request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header came; those behind a body, the trailers, are nobody's."""
+        if self._answer is None:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            # Only news about the answer, which is still to come (RFC 9110, section 15.2).
+            self._interim = True
+            self._headers = []
+            return
+        head, headers = self._head, self._headers
+        if head is None:
+            return
+        framed = False
+        for name, value in headers:
+            if name == b"content-length":
+                framed = True
+            elif name == b"transfer-encoding":
+                framed = True
+                if value.lower() != b"chunked":
+                    self._fail(BadAnswerError(f"transfer-encoding {value.decode('latin-1')}"))
+                    return
+        if status not in _STATUSES:
+            self._fail(BadAnswerError(f"status {status}"))
+            return
+        self._keep_alive = self._parser.should_keep_alive()
+        self._until_closed = not framed
+        self._head = None
+        answer = self._answer = Answer(self, status, headers)
+        if not head.done():
+            head.set_result(answer)
+        if self._bodiless or status in _BODILESS:
+            # The parser does not know the method, so it may wait for a body.
+            self._new_parser = True
+            self._complete(answer)
+
+    def on_body(self, part: bytes) -> None:
+        """A part of the body came."""
+        if self._answer is not None:
+            self._answer.feed(part)
+        elif self._new_parser:
+            self.abort()  # a body where none may be
+
+    def on_message_complete(self) -> None:
+        """The answer is complete."""
+        if self._interim:
+            self._interim = False
+        elif self._answer is not None:
+            self._complete(self._answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended, on either side."""
+        self.resume_writing()
+        reason = str(exc or "") or "the connection was closed"
+        answer = self._answer
+        if answer is not None and self._until_closed and exc is None:
+            self._answer = None
+            answer.end()
+        else:
+            self._fail(ResetError(reason))
+        self._on_lost(self)
+
+    def _complete(self, answer: Answer) -> None:
+        self._answer = None
+        answer.end()
+        # A server that answers before it has the whole request does not want the rest.
+        if self._keep_alive and not self._sending and self.open:
+            self._on_idle(self)
+        else:
+            self.abort()
+
+    def _fail(self, error: Exception) -> None:
+        head, answer = self._head, self._answer
+        self._head = self._answer = None
+        if answer is not None:
+            answer.cut(str(error))
+        if head is not None and not head.done():
+            head.set_exception(error)
+        self.abort()
