@@ -37,6 +37,10 @@ class ClientConnection(Protocol):
     on_lost: Callable[[], object] | None
     """Called once, on the loop, when the client goes during the exchange."""
 
+    def cork(self) -> None:
+        """Send the head of an answer together with the body that follows at once."""
+        ...
+
     def cut(self) -> None:
         """Send what is written, then close the connection without ending the response."""
         ...

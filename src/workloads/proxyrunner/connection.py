@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from workloads.proxyrunner.asgi import CONNECTION
+from workloads.proxyrunner.corked import Corked
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 __all__ = ("Connection",)
@@ -34,6 +36,11 @@ class Connection(HttpToolsProtocol):
         # Logging is configured by the application, and access logs of a proxy are nobody's business by default.
         self.logger = _log
         self.access_log = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        self.transport = self._corked = Corked(cast("asyncio.Transport", transport))  # type: ignore[assignment]
+        super().connection_made(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it is the head of a request that does not end."""
@@ -79,8 +86,13 @@ class Connection(HttpToolsProtocol):
 
     def leave(self) -> None:
         """Close once the answer that is due has been sent; without one, stay."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
+
+    def cork(self) -> None:
+        """Hold the head of an answer back until the body follows, which it does at once."""
+        self._corked.cork()
 
     def cut(self) -> None:
         """Send what is written, then close without ending the response."""

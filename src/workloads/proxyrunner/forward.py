@@ -206,6 +206,8 @@ class Forwarder:
             authority=exchange.authority,
             modern=exchange.head.modern,
         )
+        if not answer.pending and exchange.method != "HEAD":
+            exchange.connection.cork()
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
             if not exchange.lives_long(answer):
