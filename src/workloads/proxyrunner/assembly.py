@@ -12,25 +12,23 @@ from workloads.errors import Problem, RunConfigError
 from workloads.model import TransportType
 from workloads.proxyrunner import gate as gates
 from workloads.proxyrunner.address import ReplicaAddress
-from workloads.proxyrunner.bridge.app import Bridge, Front, ProcessFront
-from workloads.proxyrunner.bridge.link import StdioLink
-from workloads.proxyrunner.bridge.opening import Era
-from workloads.proxyrunner.bridge.pool import FrontPool
-from workloads.proxyrunner.fleet import Fleet, Member, Roster
 from workloads.proxyrunner.forward import Forwarder
 from workloads.proxyrunner.http_link import HttpLink
 from workloads.proxyrunner.pool import Pool
 from workloads.proxyrunner.routing import Routing
-from workloads.proxyrunner.supervisor import Link, Supervisor
+from workloads.proxyrunner.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from workloads.proxyrunner.asgi import Application
+    from workloads.proxyrunner.bridge.app import Front, ProcessFront
     from workloads.proxyrunner.exchanges import Exchanges
+    from workloads.proxyrunner.fleet import Member, Roster
     from workloads.proxyrunner.gate import Gate
     from workloads.proxyrunner.health import Health
+    from workloads.proxyrunner.link import Link
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.reports import Door, News, Vitals
@@ -122,10 +120,15 @@ def assemble(
     if options.transport is TransportType.STDIO:
         if source is None:
             raise RunConfigError([Problem("transport", "a stdio server cannot be routed to, only deployed")])
+        # Imported only where it is needed: a runner in front of HTTP shall be small.
+        from workloads.proxyrunner.bridge.app import Bridge
+        from workloads.proxyrunner.bridge.link import StdioConnector
+        from workloads.proxyrunner.bridge.pool import FrontPool
+
         gate: Gate[Front] = gates.Gate()
 
         def pipe() -> Callable[[Replica], Link[ProcessFront]]:
-            return _StdioConnector(exchanges, options.session_ttl, request_timeout)
+            return StdioConnector(exchanges, options.session_ttl, request_timeout)
 
         fronts = FrontPool()
         keeper = _keep(options, source, gate, pipe, fronts, partial(gate.open, fronts), health, told)
@@ -215,6 +218,8 @@ def _keep(
         case 1:
             return supervise(0, gate, health, told)
         case count:
+            from workloads.proxyrunner.fleet import Fleet
+
             return Fleet(
                 options.name,
                 count,
@@ -225,24 +230,3 @@ def _keep(
                 health=health,
                 told=told,
             )
-
-
-class _StdioConnector:
-    """Connects to one process after the other, and remembers the era of the last."""
-
-    def __init__(self, exchanges: Exchanges, ttl: float, request_timeout: float | None) -> None:
-        self._exchanges = exchanges
-        self._ttl = ttl
-        self._request_timeout = request_timeout
-        self._last: StdioLink | None = None
-
-    def __call__(self, replica: Replica) -> StdioLink:
-        era = self._last.era if self._last is not None else None
-        self._last = StdioLink(
-            replica,
-            self._exchanges,
-            ttl=self._ttl,
-            first=era or Era.LEGACY,
-            request_timeout=self._request_timeout,
-        )
-        return self._last

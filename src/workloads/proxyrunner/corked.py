@@ -1,6 +1,6 @@
 """A transport that joins the head of an answer with the body that follows at once.
 
-To the kernel a write is a call, and to the network a packet: two of them make up a quarter of what a small answer costs.
+Each write is a call of the kernel and a packet: with two of them a small answer costs a quarter more.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from http.client import responses
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ("NotReadyError", "SseProbe", "StreamableProbe", "wait_ready")
 
 _PROBE_TIMEOUT = 10.0
-_FIRST_PAUSE, _REFUSED_PAUSE, _LAST_PAUSE = 0.01, 0.1, 1.0
+_FIRST_PAUSE, _REFUSED_PAUSE, _LAST_PAUSE = 0.01, 0.025, 1.0
 _MAX_ANSWER = 2**20
 _ID = "workloads-ready"
 _BOTH = b"application/json, text/event-stream"
@@ -80,8 +80,8 @@ class _Answer(NamedTuple):
 
     def text(self, request: str) -> str:
         """The answer in words, for an error."""
-        phrases: dict[int, str] = responses
-        phrase = phrases.get(self.status, "")
+        known = {status.value: status.phrase for status in HTTPStatus}
+        phrase = known.get(self.status, "")
         error = members(members(self.message).get("error"))
         said = f", error {error.get('code')}: {error.get('message')}" if error else ""
         return f"{request}: {self.status} {phrase}".rstrip() + said

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner.backoff import Backoff
-from workloads.proxyrunner.bridge.calls import ServerGoneError
-from workloads.proxyrunner.bridge.opening import RefusedError, TryModernError
+from workloads.proxyrunner.link import RefusedError, ServerGoneError, TryModernError
 from workloads.proxyrunner.logtail import last_lines
 from workloads.proxyrunner.server import Server, close_pipes
 from workloads.proxyrunner.threads import in_thread
@@ -21,50 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from workloads.proxyrunner.link import Link
     from workloads.proxyrunner.reports import Door, News, Vitals
     from workloads.runtimes.protocol import Exit, Replica
 
-__all__ = ("Link", "Supervisor")
+__all__ = ("Supervisor",)
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 STOP_GRACE = 10.0
 """Seconds a server gets to end by itself after it was asked to."""
 
 _INPUT_GRACE = 2.0
 _EXIT_NEWS = 1.0
-
-
-class Link(Protocol[T_co]):
-    """How the proxy talks to one started server."""
-
-    @property
-    def last_answer(self) -> str:
-        """What the server said last when it was not ready; empty when it said nothing."""
-        ...
-
-    async def ready(self) -> tuple[T_co, float]:
-        """Wait until it is ready. Returns what requests are sent to, and the seconds its answer took."""
-        ...
-
-    async def closed(self) -> None:
-        """Wait until it cannot be talked to any more."""
-        ...
-
-    def fail(self, reason: str) -> None:
-        """It has ended: tell whoever waits for it."""
-        ...
-
-    def close_input(self) -> None:
-        """Tell it, in its protocol, that nothing more comes."""
-        ...
-
-    def close(self) -> None:
-        """Let go of it."""
-        ...
 
 
 @attrs.frozen

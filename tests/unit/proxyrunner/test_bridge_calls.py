@@ -8,7 +8,8 @@ import pytest
 from tests.support.aio import run
 from tests.support.stdio_peer import connected
 
-from workloads.proxyrunner.bridge.calls import MAX_QUEUED, Calls, ServerGoneError, TooManyCallsError
+from workloads.proxyrunner.bridge.calls import MAX_QUEUED, Calls, TooManyCallsError
+from workloads.proxyrunner.link import ServerGoneError
 
 
 async def take(call):

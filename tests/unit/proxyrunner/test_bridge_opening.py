@@ -8,8 +8,9 @@ import pytest
 from tests.support.aio import run
 from tests.support.stdio_peer import connected
 
-from workloads.proxyrunner.bridge.calls import Calls, ServerGoneError
-from workloads.proxyrunner.bridge.opening import Era, RefusedError, TryModernError, open_server
+from workloads.proxyrunner.bridge.calls import Calls
+from workloads.proxyrunner.bridge.opening import Era, open_server
+from workloads.proxyrunner.link import RefusedError, ServerGoneError, TryModernError
 
 RESULT = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "1"}}
 DISCOVERED = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "resultType": "complete"}

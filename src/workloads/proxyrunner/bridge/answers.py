@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from workloads.proxyrunner import sse
 from workloads.proxyrunner.asgi import respond
-from workloads.proxyrunner.bridge.calls import ServerGoneError
 from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, Message, encode
+from workloads.proxyrunner.link import ServerGoneError
 from workloads.proxyrunner.replies import error_body, json_reply
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from workloads.proxyrunner.asgi import CONNECTION, cut, follow, header, respond
 from workloads.proxyrunner.body import MAX_BODY, read_body
-from workloads.proxyrunner.bridge.calls import ServerGoneError, TooManyCallsError
+from workloads.proxyrunner.bridge.calls import TooManyCallsError
 from workloads.proxyrunner.bridge.request import BridgeRequest, RefusedRequestError, parse_message
 from workloads.proxyrunner.gate import HOLD, UnavailableError
 from workloads.proxyrunner.headers import LEGACY_VERSIONS
 from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Kind, Message, encode
+from workloads.proxyrunner.link import ServerGoneError
 from workloads.proxyrunner.replies import method_not_allowed, refusal, unavailable
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloads.proxyrunner.bridge.pipe import Pipe, PipeClosedError
 from workloads.proxyrunner.jsonrpc import METHOD_NOT_FOUND, Kind, encode, kind_of, members, read
+from workloads.proxyrunner.link import ServerGoneError
 from workloads.proxyrunner.protocol import SUBSCRIPTION_KEY
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.jsonrpc import Id, Message
 
-__all__ = ("MAX_IN_FLIGHT", "MAX_QUEUED", "Call", "Calls", "ServerGoneError", "TooManyCallsError")
+__all__ = ("MAX_IN_FLIGHT", "MAX_QUEUED", "Call", "Calls", "TooManyCallsError")
 
 _log = logging.getLogger(__name__)
 
@@ -30,10 +31,6 @@ MAX_IN_FLIGHT = 1_000
 
 MAX_QUEUED = 100
 """Notifications kept for one client that does not read them yet."""
-
-
-class ServerGoneError(Exception):
-    """The server ended; the message says how."""
 
 
 class TooManyCallsError(Exception):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from workloads.proxyrunner.bridge.calls import Calls
 from workloads.proxyrunner.bridge.legacy import LegacyFront
 from workloads.proxyrunner.bridge.modern import ModernFront
-from workloads.proxyrunner.bridge.opening import Era, RefusedError, TryModernError, open_server
+from workloads.proxyrunner.bridge.opening import Era, open_server
+from workloads.proxyrunner.link import RefusedError, TryModernError
 from workloads.proxyrunner.server import close_pipes
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.jsonrpc import Message
     from workloads.runtimes.protocol import Replica
 
-__all__ = ("StdioLink",)
+__all__ = ("StdioConnector", "StdioLink")
 
 _log = logging.getLogger(__name__)
 
@@ -127,3 +128,32 @@ class StdioLink:
             close_pipes(self._replica)
         if self._calls.pipe.dropped:
             _log.warning("lines of the server were too long", extra={"dropped": self._calls.pipe.dropped})
+
+
+class StdioConnector:
+    """Connects to one process after the other, and remembers the era of the last.
+
+    Args:
+        exchanges: Where long-lived streams are entered.
+        ttl: Seconds without a request after which a session ends.
+        request_timeout: Seconds the server may take for a request; None is as long as it takes.
+    """
+
+    def __init__(self, exchanges: Exchanges, ttl: float, request_timeout: float | None) -> None:
+        """Nothing is known of the server yet."""
+        self._exchanges = exchanges
+        self._ttl = ttl
+        self._request_timeout = request_timeout
+        self._last: StdioLink | None = None
+
+    def __call__(self, replica: Replica) -> StdioLink:
+        """Make the link to a process."""
+        era = self._last.era if self._last is not None else None
+        self._last = StdioLink(
+            replica,
+            self._exchanges,
+            ttl=self._ttl,
+            first=era or Era.LEGACY,
+            request_timeout=self._request_timeout,
+        )
+        return self._last

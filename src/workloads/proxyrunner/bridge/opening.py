@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from workloads.proxyrunner.bridge.calls import ServerGoneError
 from workloads.proxyrunner.jsonrpc import members
+from workloads.proxyrunner.link import RefusedError, ServerGoneError, TryModernError
 from workloads.proxyrunner.protocol import MODERN, discover_params, initialize_params
 
 if TYPE_CHECKING:
@@ -42,14 +42,6 @@ class Opened:
 
     era: Era
     result: dict[str, Any]
-
-
-class RefusedError(Exception):
-    """The server answered its opening request with an error, which is the message."""
-
-
-class TryModernError(Exception):
-    """The server refused ``initialize`` and ended; a new process should be asked in the modern way."""
 
 
 async def open_server(calls: Calls, first: Era) -> Opened:
