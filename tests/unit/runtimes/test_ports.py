@@ -49,9 +49,26 @@ def test_s1_5_after_ten_tries_the_first_free_port_in_order_is_taken(monkeypatch)
         return port == 10_002
 
     monkeypatch.setattr(ports, "is_free", only_10002)
-    monkeypatch.setattr(ports.random, "randint", lambda low, high: high)
+    monkeypatch.setattr(ports.random, "choice", lambda ports: ports[-1])
     assert free_port() == 10_002
     assert tried == [65_535] * 10 + [10_000, 10_001, 10_002]
+
+
+@pytest.mark.parametrize(
+    ("limits", "lowest", "highest"),
+    [
+        ("32768\t60999\n", 10_000, 65_535),
+        ("10000 60999", 61_000, 65_535),
+        ("1 65535", 10_000, 65_535),
+        ("?", 10_000, 65_535),
+    ],
+)
+def test_a_port_is_none_of_those_of_outgoing_connections_where_others_are_left(tmp_path, limits, lowest, highest):
+    file = tmp_path / "ip_local_port_range"
+    file.write_text(limits)
+    lasting = ports._without_ephemeral(file)
+    assert (lasting[0], lasting[-1]) == (lowest, highest)
+    assert 40_000 not in lasting or limits in ("1 65535", "?")
 
 
 def test_no_free_port_at_all_is_an_error(monkeypatch):
