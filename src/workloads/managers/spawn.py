@@ -5,116 +5,125 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workloads.errors import WorkloadFailedError
 from workloads.managers.handshake import Event
+from workloads.managers.interpreter import find_interpreter, runner_environment
+from workloads.managers.orphans import see_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import socket
+    from collections.abc import Sequence
 
     from workloads.managers.handshake import Start
 
-__all__ = ("RunnerHandle", "rotated", "runner_environment", "spawn_runner")
+__all__ = ("RunnerHandle", "rotated", "spawn_runner")
 
 _DETACH = Path(__file__).with_name("detach.py")
 _LOG_LIMIT = 10 * 1024 * 1024
 _LOG_LINES = 20
-
-# What a runner needs of its caller's environment: what servers get is chosen from it, the interpreter must find its
-# packages, and the variables that this library reads. Everything else may hold somebody's secret.
-_INHERITED = frozenset({
-    "ALL_PROXY", "CONTAINER_HOST", "DOCKER_HOST", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "KUBERNETES_SERVICE_HOST",
-    "LANG", "LD_LIBRARY_PATH", "LOGNAME", "NODE_EXTRA_CA_CERTS", "NO_PROXY", "PATH", "PYTHONDONTWRITEBYTECODE",
-    "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "all_proxy",
-    "http_proxy", "https_proxy", "no_proxy",
-})  # fmt: skip
-_INHERITED_PREFIXES = ("COVERAGE_", "LC_", "TOOLHIVE_", "WORKLOADS_", "XDG_")
-
-
-def runner_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a proxy runner: chosen from ``environ``, without any variable that holds a secret."""
-    from workloads.secrets import scrub
-
-    chosen = {
-        name: value for name, value in environ.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
-    }
-    return scrub(chosen)
+_STANDARD_ERROR = 2
 
 
 def spawn_runner(
-    name: str, start: Start, *, log: Path, state_dir: Path | None = None, python: str | None = None
+    name: str, message: Start, *, log: Path, state_dir: Path | None = None, python: str | None = None
 ) -> RunnerHandle:
     """Start the proxy runner of a workload whose run config is stored.
 
     Args:
         name: The workload.
-        start: What the runner must know.
+        message: What the runner must know.
         log: The file that its standard output and error are appended to.
         state_dir: The application folder, where it is not the user's own.
         python: The interpreter to run it with; None is this one.
 
     Raises:
+        CommandNotFoundError: There is no such interpreter.
         WorkloadFailedError: The interpreter could not be started.
     """
+    import socket
     import subprocess
 
-    interpreter = python or sys.executable
+    interpreter = find_interpreter(python)
     options = [] if state_dir is None else ["--state-dir", str(state_dir)]
-    events_read, events_write = os.pipe()
-    start_read, start_write = os.pipe()
-    log_fd = _open_log(log)
-    # -P: the working folder is no place to import from.
-    runner = [interpreter, "-P", "-m", "workloads", *options, "proxyrunner", "--name", name]
+    with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+        log_fd = _open_log(log)
+        theirs.callback(os.close, log_fd)
+        events_read, events_write = _pipe()
+        ours.callback(os.close, events_read)
+        theirs.callback(os.close, events_write)
+        # A socket, for writing into a pipe that nobody reads kills a program that has SIGPIPE at its default.
+        start, far_start = socket.socketpair()
+        ours.enter_context(start)
+        theirs.enter_context(far_start)
+        # Whatever this program has as its default timeout.
+        start.settimeout(None)
+        os.set_blocking(far_start.fileno(), True)
+        report = str(events_write)
+        # -P: the working folder is no place to import from.
+        runner = [interpreter, "-P", "-m", "workloads", *options, "proxyrunner", "--name", name, "--report-fd", report]
+        try:
+            launcher = subprocess.Popen(
+                [interpreter, "-I", "-S", str(_DETACH), report, *runner],
+                stdin=far_start.fileno(), stdout=log_fd, stderr=log_fd, pass_fds=(events_write,),
+                cwd="/", umask=0o077, env=runner_environment(os.environ),
+            )  # fmt: skip
+        except OSError as error:
+            raise WorkloadFailedError(name, f"cannot run {interpreter}: {error.strerror}") from error
+        launcher.wait()
+        theirs.close()
+        handle = RunnerHandle(name, events_read, start, log)
+        ours.pop_all()
     try:
-        launcher = subprocess.Popen(  # waited for below
-            [interpreter, "-I", "-S", str(_DETACH), *runner, "--report-fd", str(events_write)],
-            stdin=start_read, stdout=log_fd, stderr=log_fd, pass_fds=(events_write,),
-            cwd="/", umask=0o077, env=runner_environment(os.environ),
-        )  # fmt: skip
-    except OSError as error:
-        os.close(events_read)
-        os.close(start_write)
-        raise WorkloadFailedError(name, f"cannot run {interpreter}: {error.strerror}") from error
-    finally:
-        for fd in (events_write, start_read, log_fd):
-            os.close(fd)
-    launcher.wait()
-    handle = RunnerHandle(name, events_read, start_write, log)
-    handle.send(start)
+        handle.send(message)
+        see_to(handle.process_id())
+    except BaseException:
+        handle.close()
+        raise
     return handle
 
 
 class RunnerHandle:
-    """The manager's end of the pipes to a runner it has started. Close it when nothing more is to be heard."""
+    """The manager's end of the channels to a runner it has started. Close it when nothing more is to be heard."""
 
-    def __init__(self, name: str, events: int, start: int, log: Path) -> None:
-        """Take over the descriptors ``events`` and ``start``."""
+    def __init__(self, name: str, events: int, start: socket.socket, log: Path) -> None:
+        """Take over the descriptor ``events`` and the socket ``start``."""
         self._name = name
         self._events = events
-        self._start: int | None = start
+        self._start = start
         self._log = log
         self._buffer = b""
 
+    def process_id(self) -> int:
+        """The runner's process id, which is the first thing to be heard.
+
+        Raises:
+            WorkloadFailedError: There is no runner.
+        """
+        line = self._next_line(None)
+        assert line is not None, "it waits as long as it takes"
+        return int(line)
+
     def send(self, start: Start) -> None:
         """Tell the runner what it must know; unless it runs in the foreground, nothing more will be said."""
-        assert self._start is not None
-        # The secrets of a workload may exceed what a pipe holds; a runner that died meanwhile has said why.
-        with contextlib.suppress(BrokenPipeError):
-            message = memoryview(start.encode())
-            while message:
-                message = message[os.write(self._start, message) :]
+        import socket
+
+        # A runner that died meanwhile has said why.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._start.sendall(start.encode(), getattr(socket, "MSG_NOSIGNAL", 0))
         if not start.foreground:
             self.release()
 
     def release(self) -> None:
         """Let go of the runner: one in the foreground ends."""
-        if self._start is not None:
-            os.close(self._start)
-            self._start = None
+        import socket
+
+        with self._start, contextlib.suppress(OSError):  # it is gone, or was let go before
+            # Closing alone tells it nothing while a forked copy of this process has the socket too.
+            self._start.shutdown(socket.SHUT_WR)
 
     def next_event(self, timeout: float | None) -> Event | None:
         """The next event, or None when the time is out.
@@ -125,6 +134,15 @@ class RunnerHandle:
         Raises:
             WorkloadFailedError: The runner ended without a word.
         """
+        line = self._next_line(timeout)
+        return None if line is None else Event.decode(line)
+
+    def close(self) -> None:
+        """Free the channels; the runner goes on unless it runs in the foreground."""
+        self.release()
+        os.close(self._events)
+
+    def _next_line(self, timeout: float | None) -> bytes | None:
         deadline = None if timeout is None else time.monotonic() + timeout
         while b"\n" not in self._buffer:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -137,12 +155,7 @@ class RunnerHandle:
                 raise WorkloadFailedError(self._name, "its proxy runner ended without a word", logs=self._last_lines())
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return Event.decode(line)
-
-    def close(self) -> None:
-        """Free the pipes; the runner goes on unless it runs in the foreground."""
-        self.release()
-        os.close(self._events)
+        return line
 
     def _last_lines(self) -> Sequence[str]:
         with self._log.open("rb") as file:
@@ -162,4 +175,17 @@ def _open_log(path: Path) -> int:
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > _LOG_LIMIT:
             path.rename(rotated(path))
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(log, 0o600)  # whatever the umask
+    return log
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe whose writing end a new process can inherit under its number beside the standard descriptors."""
+    import fcntl
+
+    read, write = os.pipe()
+    if write <= _STANDARD_ERROR:  # this program has closed its own
+        low, write = write, fcntl.fcntl(write, fcntl.F_DUPFD_CLOEXEC, _STANDARD_ERROR + 1)
+        os.close(low)
+    return read, write

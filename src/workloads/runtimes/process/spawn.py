@@ -102,7 +102,7 @@ def spawn(
                 cwd=folder,
                 env={name: os.environ[name] for name in _LOADER_VARIABLES if name in os.environ},
                 pass_fds=[far_end.fileno()],
-                start_new_session=True,
+                process_group=0,  # not a session: by that one tells whose it was, should we be killed
             )
         except OSError as error:
             raise WorkloadFailedError(name, f"cannot start {python!r}: {error.strerror}") from error
