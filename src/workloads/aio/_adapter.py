@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from workloads.aio._offload import Gate, carry_out, in_context, in_thread, pledged
+from workloads.aio._offload import Gate, carry_out, in_context, in_thread, pledged, undo
+from workloads.aio._readiness import await_ready
 from workloads.aio._streams import Pump, PumpedStream
-from workloads.errors import WorkloadExistsError, WorkloadNotReadyError, WorkloadsError
+from workloads.errors import WorkloadExistsError, WorkloadsError
 from workloads.model import WorkloadStatus
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ("Adapter",)
 
 _READ_AHEAD = 64
+_LOG_LINES = 20
 _UNDO_GRACE = 5.0
 _RETRY = 0.1
 _RETRY_MAX = 1.0
@@ -89,9 +91,21 @@ class Adapter:
             await carry_out(in_thread("workloads-aio-run", run.carry_out, daemon=True), settle=run.interrupt)
 
     async def run_workload_detached(self, config: RunConfig, *, wait: float | None = None) -> Workload:
-        run = _DetachedRun(self._manager, config, wait)
+        run = _DetachedRun(self._manager, config)
         with self._gate:
-            return await carry_out(self._submit(run.carry_out), settle=run.undo)
+            workload = await carry_out(self._submit(run.carry_out), settle=run.undo)
+            if wait is None:
+                return workload
+            try:
+                return await await_ready(
+                    workload,
+                    wait,
+                    look=partial(self._in_pool, run.look),
+                    last_lines=partial(self._in_pool, run.last_lines),
+                )
+            except asyncio.CancelledError:
+                await undo(run.remove)
+                raise
 
     async def start_workloads(self, names: Sequence[str]) -> Completion:
         return await self._effect(self._manager.start_workloads, names)
@@ -134,9 +148,12 @@ class Adapter:
     def _submit(self, call: Callable[[], T]) -> Future[T]:
         return self._pool.submit(in_context(call))
 
+    async def _in_pool(self, call: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self._submit(call))
+
     async def _observe(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._gate:
-            return await asyncio.wrap_future(self._submit(partial(verb, *args, **kwargs)))
+            return await self._in_pool(partial(verb, *args, **kwargs))
 
     async def _effect(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._gate:
@@ -162,31 +179,46 @@ class Adapter:
 
 
 class _DetachedRun:
-    """Runs a detached workload, and undoes that."""
+    """Runs a detached workload up to where its runner owns it, looks at it, and undoes it.
 
-    def __init__(self, manager: Manager, config: RunConfig, wait: float | None) -> None:
+    That it becomes ready is not waited for here: a thread cannot be told to give up.
+    """
+
+    def __init__(self, manager: Manager, config: RunConfig) -> None:
         self._manager = manager
         self._config = config
-        self._wait = wait
         self._was_there = True  # until the contrary is known
 
     def carry_out(self) -> Workload:
         with contextlib.suppress(WorkloadsError):  # what is wrong, the next line tells better
             self._was_there = self._manager.does_workload_exist(self._config.name)
-        return self._manager.run_workload_detached(self._config, wait=self._wait)
+        return self._manager.run_workload_detached(self._config)
+
+    def look(self) -> Workload:
+        return self._manager.get_workload(self._config.name)
+
+    def last_lines(self) -> list[str]:
+        try:
+            with self._manager.get_logs(self._config.name, lines=_LOG_LINES) as lines:
+                return list(lines)
+        except WorkloadsError:  # deleted meanwhile, or it keeps none
+            return []
 
     def undo(self, call: Future[Workload]) -> None:
         """Wait for the call to end, and remove the workload if it was this call that created it."""
+        if self._has_created(call.exception()):
+            self.remove()
+
+    def remove(self) -> None:
+        """Delete the workload; one in status ``error`` that it replaced is stopped."""
         names = [self._config.name]
-        if not self._has_created(call.exception()):
-            return
         if self._was_there:
             self._manager.stop_workloads(names, grace=_UNDO_GRACE).wait()
         else:
             self._manager.delete_workloads(names, grace=_UNDO_GRACE).wait()
 
     def _has_created(self, error: BaseException | None) -> bool:
-        if error is None or isinstance(error, WorkloadNotReadyError):
+        if error is None:
             return True
         if self._was_there or isinstance(error, WorkloadExistsError):
             return False

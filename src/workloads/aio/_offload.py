@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("Gate", "carry_out", "in_context", "in_thread", "pledged")
+__all__ = ("Gate", "carry_out", "in_context", "in_thread", "pledged", "undo")
 
 _LOG = logging.getLogger("workloads.aio")
 
@@ -122,12 +122,21 @@ async def _see_through(
     future: Future[T], waiting: asyncio.Future[T], settle: Callable[[Future[T]], object] | None
 ) -> None:
     if settle is not None:
-        settling = asyncio.wrap_future(in_thread("workloads-aio-undo", lambda: settle(future)))
-        await _end_of(settling)
-        if (error := settling.exception()) is not None:
-            _LOG.error("a cancelled call could not be undone", exc_info=error)
+        await undo(lambda: settle(future))
     await _end_of(waiting)
     waiting.exception()  # looked at, so that asyncio does not report it as forgotten
+
+
+async def undo(call: Callable[[], object]) -> None:
+    """Undo in a thread of its own what a cancelled call did, however often the waiting is cancelled again.
+
+    Args:
+        call: Undoes it. What it raises is logged.
+    """
+    undoing = asyncio.wrap_future(in_thread("workloads-aio-undo", call))
+    await _end_of(undoing)
+    if (error := undoing.exception()) is not None:
+        _LOG.error("a cancelled call could not be undone", exc_info=error)
 
 
 async def _end_of(future: asyncio.Future[T]) -> None:

@@ -99,9 +99,9 @@ class AsyncWorkloadLifecycle(Protocol):
     async def run_workload_detached(self, config: RunConfig, *, wait: float | None = None) -> Workload:
         """Run a workload that outlives the caller; see :meth:`workloads.WorkloadLifecycle.run_workload_detached`.
 
-        Cancelling leaves no workload behind: it waits for the call to end, which takes up to ``wait`` seconds more,
-        deletes what it has created, and only then raises ``CancelledError``. A workload in status ``error`` that it has
-        replaced is stopped, not deleted.
+        Cancelling leaves no workload behind: it waits until a proxy runner that is being started owns the workload, but
+        not until that is ready, deletes what it has created, and only then raises ``CancelledError``. A workload in
+        status ``error`` that it has replaced is stopped, not deleted.
 
         Args:
             config: What to run.
