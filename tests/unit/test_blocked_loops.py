@@ -75,3 +75,13 @@ def test_not_in_a_thread(blocking, loop):
         assert await asyncio.to_thread(blocking) == []
 
     run(body(), loop=loop)
+
+
+def test_by_what_the_detector_does_not_know_of_itself(loop, state_dir):
+    from workloads.managers.orphans import see_to
+
+    async def body() -> None:
+        with pytest.raises(BlockingError, match="waitpid"):
+            see_to(1)
+
+    run(body(), loop=loop)
