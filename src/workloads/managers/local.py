@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads.errors import GroupNotFoundError
+from workloads.errors import GroupNotFoundError, WorkloadFailedError, WorkloadNotFoundError
 from workloads.managers.settings import Settings
 from workloads.model import Capability
 
@@ -107,7 +107,10 @@ class LocalManager:
     def run_workload_detached(self, config: RunConfig, *, wait: float | None = None) -> Workload:
         """See :meth:`workloads.WorkloadLifecycle.run_workload_detached`."""
         self._lifecycle.run_detached(config, wait=wait)
-        return self._inventory.get(config.name)
+        try:
+            return self._inventory.get(config.name)
+        except WorkloadNotFoundError as error:
+            raise WorkloadFailedError(config.name, "somebody deleted it as soon as it ran") from error
 
     def start_workloads(self, names: Sequence[str]) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.start_workloads`. Each is done when it is ready."""
