@@ -60,8 +60,8 @@ def spawn_runner(
         ours.enter_context(start)
         theirs.enter_context(far_start)
         # Whatever this program has as its default timeout.
-        start.settimeout(None)
-        os.set_blocking(far_start.fileno(), True)
+        for end in (start, far_start):
+            end.settimeout(None)
         report = str(events_write)
         # -P: the working folder is no place to import from.
         runner = [interpreter, "-P", "-m", "workloads", *options, "proxyrunner", "--name", name, "--report-fd", report]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import sys
 import threading
@@ -65,6 +66,17 @@ def test_the_environment_is_what_the_run_config_says_and_nothing_else(told, monk
         "TOKEN": "t",
         "BOTH": "secret",
     }
+
+
+def test_the_callers_default_timeout_of_sockets_is_of_no_account(start):
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(0.001)
+    try:
+        replica = start(*SLEEPS)
+    finally:
+        socket.setdefaulttimeout(before)
+    assert replica.wait(0.1) is None
+    assert replica.stop(5) == Exit(code=None, signal=signal.SIGTERM)
 
 
 @pytest.mark.needs("linux")

@@ -81,6 +81,9 @@ def spawn(
         channel, far_end = socket.socketpair()
         ours.enter_context(channel)
         theirs.enter_context(far_end)
+        # Whatever this program has as its default timeout.
+        for end in (channel, far_end):
+            end.settimeout(None)
         log, log_write = os.pipe()
         ours.callback(os.close, log)
         theirs.callback(os.close, log_write)
