@@ -44,6 +44,13 @@ def test_a_workload_outlives_a_program_and_has_nothing_of_it(way, tmp_path):
 
 
 @pytest.mark.needs("linux")
+def test_a_relative_state_folder_means_the_same_to_a_runner(tmp_path):
+    report = tmp_path / "report"
+
+    assert faults_of(report, sys.executable, str(HOSTS / "plain.py"), str(report), "in_a_folder_named_from_here") == []
+
+
+@pytest.mark.needs("linux")
 def test_a_runner_that_dies_at_once_does_not_end_a_program_that_pipes_can_end(tmp_path):
     report = tmp_path / "report"
 

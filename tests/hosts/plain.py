@@ -58,6 +58,16 @@ def in_a_thread() -> list[str]:
     return faults
 
 
+def in_a_folder_named_from_here() -> list[str]:
+    """A program that names the folder of its workloads by where it is itself, and then goes elsewhere."""
+    os.chdir(os.environ["XDG_STATE_HOME"])
+    with LocalManager(settings=Settings(state_dir=Path("mine"))) as manager:
+        status = manager.run_workload_detached(quick(), wait=30).status
+        os.chdir("/tmp")
+        manager.delete_workloads(["quick"]).wait(30)
+    return [] if status == "running" else [status]
+
+
 def with_a_broken_interpreter() -> list[str]:
     """A program that a write to a closed pipe would end, and whose runners die before they have read a word."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

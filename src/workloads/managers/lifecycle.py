@@ -207,7 +207,7 @@ class Lifecycle:
                 name,
                 start,
                 log=self._inventory.paths.proxy_log(name),
-                state_dir=self._settings.state_dir,
+                state_dir=None if self._settings.state_dir is None else self._inventory.paths.state,
                 python=self._settings.python,
             )
             try:
