@@ -17,10 +17,10 @@ pathlib.Path({report!r}).write_text(json.dumps(embed()))
 
 
 def main() -> None:
-    kernel, client = start_new_kernel(kernel_name="python3", startup_timeout=30)
+    kernel, client = start_new_kernel(kernel_name="python3", startup_timeout=60)
     try:
         cell = CELL.format(root=str(Path(__file__).parents[2]), report=sys.argv[1])
-        reply = client.execute_interactive(cell, timeout=40)
+        reply = client.execute_interactive(cell, timeout=90)
         assert reply["content"]["status"] == "ok", reply
     finally:
         client.stop_channels()
