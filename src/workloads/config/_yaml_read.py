@@ -22,6 +22,8 @@ MAX_ALIASED = 10_000
 """How many values the aliases of a document may repeat, all together. More are only ever an attack."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# libyaml reads ahead for the end of a key, and from 0.2.6 on has a limit of its own, beyond ours, that it meets first.
+_SCANNER_TOO_DEEP = "exceeded maximum nesting depth"
 _TAG = "tag:yaml.org,2002:"
 _TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
@@ -122,6 +124,9 @@ def parse(document: str | bytes, problems: list[Problem]) -> Any:
         problems.append(Problem("", str(refusal)))
         return TOLD
     except yaml.MarkedYAMLError as error:
+        if error.problem == _SCANNER_TOO_DEEP:
+            problems.append(Problem("", TOO_DEEP))
+            return TOLD
         # Its text would quote a piece of the document.
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1} column {mark.column + 1}: " if mark is not None else ""

@@ -183,6 +183,11 @@ def test_a_bomb_of_nested_values_is_a_problem(depth):
     assert problems_of(f"name: x\nlater: {'[' * depth}{']' * depth}\n") == ["nested more than 100 levels deep"]
 
 
+def test_a_bomb_of_nested_blocks_is_a_problem():
+    lines = [f"{' ' * level}later:" for level in range(2_000)]
+    assert problems_of("\n".join(["name: x", *lines])) == ["nested more than 100 levels deep"]
+
+
 def test_aliases_cannot_hide_a_depth():
     lines = ["name: x", f"l0: &l0 {'[' * 60}{']' * 60}", f"l1: {'[' * 60}*l0{']' * 60}"]
     (problem,) = problems_of("\n".join(lines))
