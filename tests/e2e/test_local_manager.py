@@ -15,6 +15,7 @@ from tests.support.waiting import wait_until
 
 import workloads
 from workloads import RunConfig, WorkloadStatus
+from workloads.config import MiddlewareConfig
 from workloads.errors import (
     BatchError,
     CommandNotFoundError,
@@ -89,6 +90,7 @@ def test_without_waiting_the_runner_owns_it_and_its_port_is_known(manager):
 
 
 def test_a_server_that_is_never_ready_is_told_with_its_last_lines_and_goes_on(manager):
+    """TH-13.23: readiness can hold `starting` and then go `running` without proof."""
     with pytest.raises(WorkloadNotReadyError) as caught:
         manager.run_workload_detached(quick("quick", "--mute", "--say", "still loading"), wait=1)
     assert caught.value.status == "starting"
@@ -97,6 +99,7 @@ def test_a_server_that_is_never_ready_is_told_with_its_last_lines_and_goes_on(ma
 
 
 def test_a_server_that_dies_at_once_is_an_error_and_its_name_can_be_used_again(manager):
+    """TH-13.22: DoesWorkloadExist returns false for `error` state (two meanings in one bool)."""
     with pytest.raises(WorkloadFailedError, match="exited with code 3") as caught:
         manager.run_workload_detached(quick("quick", "--die", "3"), wait=20)
     assert "dying with 3" in caught.value.logs
@@ -127,6 +130,7 @@ def test_a_server_that_ignores_everything_is_killed_when_its_grace_is_over(manag
 
 
 def test_a_runner_that_was_killed_is_seen_its_server_ends_and_a_start_repairs_it(manager):
+    """TH-13.13: reads write `unhealthy` permanently, and nothing heals it."""
     manager.run_workload_detached(quick(), wait=20)
     replica = record_of("quick").replicas[0].pid
     os.kill(runner_of("quick"), signal.SIGKILL)
@@ -146,7 +150,11 @@ def test_a_runner_that_is_told_to_end_by_hand_drains_and_is_stopped(manager):
 
 
 def test_a_crashed_server_is_started_again(manager):
-    workload = manager.run_workload_detached(quick(), wait=20)
+    """TH-13.26: each retry uses the config of the one before and prepends `origin` again: the chain grows."""
+    chain = [{"type": "origin", "parameters": {"allowed_origins": ["http://localhost"]}}, {"type": "recovery"}]
+    given = quick(middleware_configs=[MiddlewareConfig.from_dict(each) for each in chain])
+    workload = manager.run_workload_detached(given, wait=20)
+    stored = manager.get_run_config("quick")
     before = record_of("quick").replicas[0]
     with pytest.raises(Exception, match=r"(?i)error|gone|closed|cancelled|server"):  # what a client makes of it
         call_tool(workload.url, "die")
@@ -158,9 +166,25 @@ def test_a_crashed_server_is_started_again(manager):
         timeout=20,
     )
     assert call_tool(workload.url, "echo", text="alive") == "alive"
+    manager.restart_workloads(["quick"]).wait(20)
+    assert manager.get_run_config("quick") == stored
+    assert stored.middleware_configs == given.middleware_configs
+
+
+def test_a_workload_is_never_taken_for_one_whose_name_begins_with_its_own(manager):
+    """TH-13.16: matching command lines lets `-` follow, so `github` matches `github-x`."""
+    for name in ("github", "github-x"):
+        manager.run_workload_detached(quick(name), wait=20)
+    other = runner_of("github-x")
+    manager.restart_workloads(["github"]).wait(20)
+    manager.stop_workloads(["github"]).wait(20)
+    manager.delete_workloads(["github"]).wait(20)
+    assert runner_of("github-x") == other
+    assert [workload.name for workload in manager.list_workloads()] == ["github-x"]
 
 
 def test_a_secret_reaches_the_server_and_nothing_else(manager, monkeypatch, tmp_path):
+    """TH-13.25: secrets are resolved into the struct that is later saved, and can reach disk as plain text."""
     monkeypatch.setenv("WORKLOADS_SECRET_token", CANARY)
     workload = manager.run_workload_detached(quick(secrets=["token,target=TOKEN"], debug=True), wait=20)
     assert CANARY in call_tool(workload.url, "env")
@@ -297,6 +321,7 @@ def test_in_the_foreground_it_ends_with_the_workload(manager):
 
 
 def test_damaged_files_are_told_by_reads_and_do_not_stop_a_delete(manager, tmp_path):
+    """TH-13.22: unreadable configs silently vanish from lists."""
     manager.run_workload_detached(quick(), wait=20)
     manager.stop_workloads(["quick"]).wait(20)
     state = tmp_path / "home" / "state" / "workloads"

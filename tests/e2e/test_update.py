@@ -36,6 +36,7 @@ def test_an_update_keeps_name_and_port_and_runs_the_new(manager):
 
 
 def test_an_update_that_cannot_become_ready_gives_the_old_back(manager):
+    """TH-13.18: an update is stop, delete, then save the new: no rollback, not atomic."""
     before = manager.run_workload_detached(quick(env_vars={"OLD": "yes"}), wait=20)
     stored = manager.get_run_config("quick")
     with pytest.raises(WorkloadFailedError, match="exited with code 4") as caught:
@@ -107,6 +108,7 @@ def test_prune_removes_what_is_left_of_workloads_that_are_gone(manager):
 
 
 def test_workloads_move_between_groups_and_repeating_it_completes_it(manager):
+    """TH-13.22: MoveToGroup validates neither group."""
     groups = workloads.new_group_manager(manager)
     groups.create("blue")
     groups.create("red")

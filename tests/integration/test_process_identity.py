@@ -91,6 +91,7 @@ def test_an_identity_that_was_written_down_means_the_same_process(start):
 
 
 def test_a_pid_that_was_used_again_is_never_signalled(start, pidfds):
+    """TH-13.15: the recorded PID is killed without checking that it is still our process (PID reuse)."""
     child, _ = start(start_new_session=True)
     identity = process.identify(child.pid)
     earlier = attrs.evolve(identity, start_ticks=identity.start_ticks - 1)
@@ -114,6 +115,7 @@ def test_a_process_of_elsewhere_is_never_signalled(start, pidfds, fact):
 
 @needs_pidfd
 def test_a_pid_that_is_used_again_between_check_and_signal_is_not_signalled(start, monkeypatch):
+    """TH-13.15: the recorded PID is killed without checking that it is still our process (PID reuse)."""
     child, _ = start()
     identity = process.identify(child.pid)
     opened = os.pidfd_open
@@ -212,6 +214,7 @@ def test_waiting_times_out(start, pidfds):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="needs an ordinary user: root may signal everybody")
 def test_a_process_of_another_user_is_alive_and_says_so():
+    """TH-13.14: a live PID of another user (EPERM) is judged dead."""
     identity = process.identify(1)
     if identity is None:
         pytest.skip("this system hides the processes of other users")

@@ -276,6 +276,7 @@ def test_a_shutdown_while_the_server_starts_ends_it_and_those_who_wait_are_told(
 
 
 def test_a_shutdown_between_two_attempts_ends_the_wait(monkeypatch):
+    """TH-13.20: the sleep in the retry loop ignores cancellation."""
     monkeypatch.setattr("workloads.proxyrunner.backoff.FIRST_DELAY", 1000.0)
 
     async def body():

@@ -15,6 +15,7 @@ from workloads.errors import BatchError, WorkloadNotFoundError
 
 
 def test_every_name_gets_its_outcome_and_one_failure_never_cancels_a_sibling():
+    """TH-13.19: batches cancel siblings on the first error and hide further ones; no result for each name."""
     failed = threading.Event()
 
     def fail() -> None:

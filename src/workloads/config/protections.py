@@ -17,6 +17,7 @@ __all__ = ("UNENFORCED_MIDDLEWARES", "unenforceable", "unenforced_warnings")
 UNENFORCED_MIDDLEWARES = frozenset(("mcp-parser", "telemetry", "usagemetrics"))
 """Types of middleware that are accepted and do nothing."""
 
+_WITHOUT_EFFECT = ("telemetry_config", "thv_ca_bundle", "jwks_auth_token_file")
 _UNSUPPORTED = (
     "remote_url",
     "remote_auth_config",
@@ -67,7 +68,7 @@ def unenforced_warnings(config: RunConfig) -> list[str]:
     Returns:
         The keys, or for middleware ``path (type)``; to be warned of once.
     """
-    warnings = ["telemetry_config"] if config.telemetry_config is not None else []
+    warnings = [key for key in _WITHOUT_EFFECT if getattr(config, key)]
     return warnings + [f"{path} ({kind})" for path, kind in _middlewares(config) if kind in UNENFORCED_MIDDLEWARES]
 
 

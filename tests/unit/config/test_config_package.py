@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -13,6 +14,7 @@ import pytest
 import workloads.config
 from workloads.config import AdditiveKeys, ConfigObject, RunConfig, ToolHiveKeys
 from workloads.config._shape import shape_of
+from workloads.errors import RunConfigError
 
 CLASSES = [
     cls
@@ -127,6 +129,17 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_run_config_has_every_key_of_toolhive_and_our_own():
     assert set(shape_of(RunConfig).by_wire) == {*TOOLHIVE_KEYS, *ADDED_KEYS}
     assert set(attrs.fields_dict(RunConfig)) == {*TOOLHIVE_KEYS, *ADDED_KEYS, "__document__", "__unknown__"}
+
+
+def test_keys_of_our_own_have_one_style_and_durations_one_form():
+    """TH-13.27: three key styles in one file; durations are numbers of nanoseconds here and strings there."""
+    assert [key for key in ADDED_KEYS if not re.fullmatch(r"[a-z]+(_[a-z]+)*", key)] == []
+    durations = [key for key in ADDED_KEYS if key.endswith("_timeout")]
+    assert len(durations) == 3
+    for key in durations:
+        assert RunConfig.from_dict({"name": "x", key: "90s"}).to_dict()[key] == "90s"
+        with pytest.raises(RunConfigError, match=key):
+            RunConfig.from_dict({"name": "x", key: 90_000_000_000})
 
 
 @pytest.mark.parametrize(

@@ -79,3 +79,11 @@ def test_what_is_accepted_without_effect_is_named():
         "middleware_configs[2].type (telemetry)",
         "additional_middleware_configs[0].type (usagemetrics)",
     ]
+
+
+@pytest.mark.parametrize("key", ["thv_ca_bundle", "jwks_auth_token_file"])
+def test_a_key_that_nothing_reads_is_kept_and_named(key):
+    """TH-13.29: fields of flags that are dead: `thv_ca_bundle`, `jwks_auth_token_file`."""
+    config = RunConfig.from_dict({"name": "x", key: "/a/file"})
+    assert config.to_dict()[key] == "/a/file"
+    assert unenforced_warnings(config) == [key]

@@ -75,6 +75,7 @@ def test_a_waiting_thread_gets_the_lock_when_it_is_released(path, timeout):
 
 
 def test_threads_that_share_one_object_exclude_each_other(path):
+    """TH-13.17: the status manager has no mutex within its process."""
     lock, inside, counts = FileLock(path), threading.Semaphore(1), []
 
     def work():
@@ -113,6 +114,7 @@ def test_a_file_that_was_removed_while_waiting_for_it_is_noticed(path):
 
 
 def test_a_file_that_was_replaced_is_noticed(path, monkeypatch):
+    """TH-13.17: lock files are unlinked on release: two holders are possible, of the old inode and the new."""
     flock, replaced = fcntl.flock, []
 
     def replace_after_locking(fd, operation):

@@ -123,4 +123,5 @@ def test_a_url_is_one_that_a_client_can_connect_to(host, mode, url):
 
 
 def test_reserved_labels_are_not_the_users():
+    """TH-13.22: labels of remote workloads are unfiltered."""
     assert user_labels({"toolhive-name": "a", "workloads.x": "b", "toolhive-mine": "c"}) == {"toolhive-mine": "c"}

@@ -77,6 +77,7 @@ def test_names_are_sorted_and_those_of_damaged_files_are_among_them(store, paths
 
 
 def test_keys_that_this_version_does_not_know_survive_a_save(store, paths):
+    """TH-13.28: unknown keys are lost on re-save."""
     store.save(config())
     path = paths.runconfigs / "time.json"
     path.write_text(json.dumps(json.loads(path.read_bytes()) | {"from_the_future": {"a": [1, None]}}))
