@@ -20,7 +20,9 @@ from workloads.state import RunConfigStore, RuntimeRecord, RuntimeRecordStore, S
 
 COUNT = 500
 MANY = 5_000
+COLD_GOAL = 2.0
 WARM_GOAL = 25.0
+GROWTH_GOAL = 1.5
 COMMAND_GOAL = 300.0
 
 
@@ -49,14 +51,14 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
         )
     ms = {name: sample.wall * 1000 for name, sample in taken.items()}
     cold = taken["a new manager"].cpu / taken["orjson alone"].cpu
-    growth = ms["the same manager again, 5,000"] / ms["the same manager again"] / (MANY / COUNT)
+    growth = taken["the same manager again, 5,000"].cpu / taken["the same manager again"].cpu / (MANY / COUNT)
     return report(
         "listing",
         [
-            Figure("CPU, a new manager to orjson alone", cold, "x", steady=False),
+            Figure("CPU, a new manager to orjson alone", cold, "x", COLD_GOAL, steady=False),
             Figure("wall, the same manager again", ms["the same manager again"], "ms", WARM_GOAL, steady=False),
             Figure("wall, workloads list --json", ms["workloads list --json"], "ms", COMMAND_GOAL, steady=False),
-            Figure("growth from 500 to 5,000, of ten times", growth, "x", steady=False),
+            Figure("CPU, 5,000 to ten times 500", growth, "x", GROWTH_GOAL, steady=False),
             *(Figure(f"wall, {name}", value, "ms", steady=False) for name, value in ms.items()),
         ],
         plot={"title": "A list of 500 workloads", "unit": "ms", "values": ms},

@@ -10,7 +10,7 @@ from workloads.errors import StateError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workloads._core.records import RecordFolder
+    from workloads._core.records import RecordFolder, Stamp
 
 __all__ = ("RecordCache",)
 
@@ -19,8 +19,6 @@ T = TypeVar("T")
 # A file may be written twice within one tick of the clock that stamps it, and the second time get the number and size
 # of the first. Only what has been left alone for longer than a tick is known by its stamp.
 _TICK_NS = 100_000_000
-
-_Stamp = tuple[int, int, int]
 
 
 class RecordCache(Generic[T]):
@@ -35,7 +33,8 @@ class RecordCache(Generic[T]):
         """
         self._folder = folder
         self._parse = parse
-        self._known: dict[str, tuple[_Stamp, T | StateError]] = {}
+        # Replaced as a whole, so that threads which read at once cannot mix what they remember.
+        self._known: tuple[dict[str, Stamp], dict[str, T | StateError]] = {}, {}
 
     def read(self) -> dict[str, T | StateError]:
         """Every record as it is on the disk now, by name; of one that cannot be read, the reason.
@@ -44,24 +43,20 @@ class RecordCache(Generic[T]):
             InsecureStateError: Others could have changed what is in the folder.
             StateError: The folder cannot be read.
         """
-        known, now = self._known, time.time_ns()
+        (known, former), settled = self._known, time.time_ns() - _TICK_NS
+        stamps: dict[str, Stamp] = {}
         found: dict[str, T | StateError] = {}
-        keep: dict[str, tuple[_Stamp, T | StateError]] = {}
-        for name, status in self._folder.scan(known):
-            stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
-            former = known.get(name)
-            if former is not None and former[0] == stamp:
-                found[name] = former[1]
-                keep[name] = former
-                continue
-            try:
-                data = self._folder.read_quickly(name, status)
-                if data is None:  # removed meanwhile
-                    continue
-                found[name] = self._parse(name, data)
-            except StateError as error:
-                found[name] = error
-            if now - status.st_mtime_ns > _TICK_NS:
-                keep[name] = stamp, found[name]
-        self._known = keep
-        return found
+        for name, stamp, content in self._folder.look(known):
+            found[name] = former[name] if content is None else self._parsed(name, content)
+            if stamp is not None and stamp[0] < settled:
+                stamps[name] = stamp
+        self._known = stamps, found
+        return dict(found)
+
+    def _parsed(self, name: str, content: bytes | StateError) -> T | StateError:
+        if isinstance(content, StateError):
+            return content
+        try:
+            return self._parse(name, content)
+        except StateError as error:
+            return error

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-__all__ = ("EMPTY_DICT", "ReadOnlyDict")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ("EMPTY_DICT", "ReadOnlyDict", "read_only")
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -54,3 +57,12 @@ class ReadOnlyDict(dict[K, V]):
 
 EMPTY_DICT: ReadOnlyDict[Any, Any] = ReadOnlyDict()
 """The one empty read-only dict that defaults share."""
+
+
+def read_only(mapping: Mapping[Any, Any]) -> ReadOnlyDict[Any, Any]:
+    """The mapping itself when it cannot change, else a copy that cannot.
+
+    Args:
+        mapping: Any mapping.
+    """
+    return mapping if isinstance(mapping, ReadOnlyDict) else ReadOnlyDict(mapping)

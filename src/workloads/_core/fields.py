@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("text", "whole_number")
+__all__ = ("others", "text", "whole_number")
 
 _LARGEST = 2**63 - 1
 
@@ -24,11 +26,11 @@ def text(document: Mapping[str, object], key: str, default: str | None = None) -
         ValueError: There is something else, or nothing.
     """
     value = document.get(key)
+    if isinstance(value, str):
+        return value
     if value is None and default is not None:
         return default
-    if not isinstance(value, str):
-        raise ValueError(f"{key}: expected a string, got {_named(document, key)}")  # noqa: TRY004  # a bad document
-    return value
+    raise ValueError(f"{key}: expected a string, got {_named(document, key)}")
 
 
 def whole_number(document: Mapping[str, object], key: str, default: int | None = None, *, least: int = 0) -> int:
@@ -44,11 +46,23 @@ def whole_number(document: Mapping[str, object], key: str, default: int | None =
         ValueError: There is something else, or nothing.
     """
     value = document.get(key)
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST:
+        return value
     if value is None and default is not None:
         return default
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST:
-        raise ValueError(f"{key}: expected a whole number of at least {least}, got {_named(document, key)}")
-    return value
+    raise ValueError(f"{key}: expected a whole number of at least {least}, got {_named(document, key)}")
+
+
+def others(document: Mapping[str, Any], known: frozenset[str]) -> ReadOnlyDict[str, Any]:
+    """What an object holds beyond the known keys, to be kept.
+
+    Args:
+        document: The object.
+        known: The keys that have a place of their own.
+    """
+    if known.issuperset(document):
+        return EMPTY_DICT
+    return ReadOnlyDict({key: value for key, value in document.items() if key not in known})
 
 
 def _named(document: Mapping[str, object], key: str) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = (
+    "as_state_error",
     "check_entry",
     "check_folder",
     "create_exclusive",
     "entry",
     "is_temporary",
+    "open_folder",
     "read_bytes",
+    "read_file",
     "remove",
     "rename",
     "secure_folder",
     "write_atomic",
 )
 
+# Non-blocking, or a named pipe put in the place of a file would block for ever.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_CHUNK = 1 << 20
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -39,6 +46,7 @@ _TEMPORARY = ".tmp-"
 _RANDOM_BYTES = 8
 # What a file system allows, less what a temporary name adds.
 _LONGEST_NAME = 255 - len(f".{_TEMPORARY}") - 2 * _RANDOM_BYTES
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # what nearly all are, and nothing is wrong with
 
 
 def is_temporary(file_name: str) -> bool:
@@ -75,6 +83,8 @@ def check_entry(file_name: str, *, kind: str = "workload") -> None:
     Raises:
         InvalidNameError: It cannot.
     """
+    if _PLAIN.fullmatch(file_name):
+        return
     if file_name in ("", ".", "..") or "/" in file_name or "\0" in file_name:
         raise InvalidNameError(file_name, "must be the name of a file, without '/'", kind=kind)
     if is_temporary(file_name):
@@ -137,23 +147,42 @@ def read_bytes(path: Path) -> bytes | None:
     Raises:
         StateError: It cannot be read, or is not a regular file.
     """
-    with _as_state_errors(path):
-        try:
-            # Non-blocking, or a named pipe put in its place would block for ever.
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise StateError(path, "is a symbolic link, which is not followed; replace it by the file") from error
-            raise
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise StateError(path, "is not a regular file; move it away")
-            with io.FileIO(fd, closefd=False) as file:  # which would not close a descriptor that it refuses
-                return file.read()
-        finally:
-            os.close(fd)
+    try:
+        return read_file(path)[0]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise as_state_error(path, error) from error
+
+
+def read_file(name: str | Path, folder: int | None = None) -> tuple[bytes, os.stat_result]:
+    """The content and the status of a regular file; a symbolic link is not followed.
+
+    Args:
+        name: The file.
+        folder: The descriptor of the folder it is in; None (the default) for a path.
+
+    Raises:
+        OSError: It does not exist, cannot be read, or is not a regular file; :func:`as_state_error` has the words.
+    """
+    fd = os.open(name, _READ, dir_fd=folder)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file; move it away")
+        data = os.read(fd, status.st_size + 1)
+        if len(data) != status.st_size:  # it is being changed, or too large for one read
+            data = b"".join([data, *iter(lambda: os.read(fd, _CHUNK), b"")])
+        return data, status
+    finally:
+        os.close(fd)
+
+
+def as_state_error(path: Path, error: OSError) -> StateError:
+    """The error of this library for what the system said of a file."""
+    if error.errno == errno.ELOOP:
+        return StateError(path, "is a symbolic link, which is not followed; replace it by the file")
+    return StateError(path, error.strerror or str(error))
 
 
 def rename(source: Path, target: Path) -> None:
@@ -245,6 +274,36 @@ def check_folder(path: Path, *, root: Path | None = None) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def open_folder(path: Path, *, root: Path | None = None) -> Generator[int | None]:
+    """The descriptor of a folder that only its owner can change, checked once for all that is read through it.
+
+    Args:
+        path: The folder.
+        root: As in :func:`secure_folder`.
+
+    Yields:
+        The descriptor; None when the folder does not exist.
+
+    Raises:
+        InsecureStateError: A folder belongs to another user or can be written by others.
+        StateError: It is not a folder, or cannot be opened.
+    """
+    fd = None
+    if check_folder(path, root=root):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        except FileNotFoundError:  # removed meanwhile
+            pass
+        except OSError as error:
+            raise as_state_error(path, error) from error
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
 def _from_root(path: Path, root: Path | None) -> list[Path]:
     """The folders from ``root`` down to ``path``."""
     if root is None:
@@ -304,4 +363,4 @@ def _as_state_errors(path: Path) -> Generator[None, None, None]:
     except StateError:
         raise
     except OSError as error:
-        raise StateError(path, error.strerror or str(error)) from error
+        raise as_state_error(path, error) from error

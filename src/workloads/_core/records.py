@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import os
-import stat
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from workloads._core.files import (
+    as_state_error,
     check_entry,
     check_folder,
     create_exclusive,
     entry,
-    is_temporary,
+    open_folder,
     read_bytes,
+    read_file,
     remove,
     rename,
     secure_folder,
@@ -31,10 +31,15 @@ if TYPE_CHECKING:
     from json import JSONDecoder
     from pathlib import Path
 
-__all__ = ("SUFFIX", "RecordFolder", "dump_object", "load_object", "parse_object")
+__all__ = ("SUFFIX", "RecordFolder", "Stamp", "dump_object", "load_object", "parse_object")
 
 SUFFIX = ".json"
 """The end of the name of every file that holds a record."""
+
+_SPACE = " \t\r\n"
+
+Stamp = tuple[int, int, int]
+"""When a file was written, its number and its size: what changes when the file does."""
 
 
 @attrs.frozen
@@ -68,45 +73,50 @@ class RecordFolder:
 
     def names(self) -> list[str]:
         """The names that have a file, sorted. Other files are passed over."""
-        return sorted(name for name, _ in self.scan())
+        with open_folder(self.folder, root=self.root) as fd:
+            return sorted(self._listed(fd, ()))
 
-    def scan(self, known: Container[str] = ()) -> Generator[tuple[str, os.stat_result], None, None]:
-        """The names that have a file, in no order, with the status of the file. Other files are passed over.
+    def look(self, known: Mapping[str, Stamp]) -> list[tuple[str, Stamp | None, bytes | StateError | None]]:
+        """Every record of the folder, in no order; only those that are not known as they are now are read.
+
+        The folder is checked once, and files are opened through its descriptor: whatever happens to the path
+        meanwhile, they are those of the folder that was checked.
 
         Args:
-            known: Names that were checked before.
+            known: The stamps that files had before, by name.
+
+        Returns:
+            Names, each with its stamp and the content of its file: None when the stamp is the known one. Of a file
+            that cannot be read there is no stamp, and the reason in the place of its content.
         """
-        if not check_folder(self.folder, root=self.root):
+        found: list[tuple[str, Stamp | None, bytes | StateError | None]] = []
+        with open_folder(self.folder, root=self.root) as fd:
+            for name in self._listed(fd, known):
+                file_name, stamp = name + SUFFIX, known.get(name)
+                try:
+                    if stamp is not None and _stamp(os.stat(file_name, dir_fd=fd, follow_symlinks=False)) == stamp:
+                        found.append((name, stamp, None))
+                    else:
+                        data, status = read_file(file_name, fd)
+                        found.append((name, _stamp(status), data))
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+                except OSError as error:
+                    found.append((name, None, as_state_error(self.path(name), error)))
+        return found
+
+    def _listed(self, fd: int | None, known: Container[str]) -> Generator[str]:
+        """The names that have a file in an open folder, in no order."""
+        if fd is None:
             return
         try:
-            with os.scandir(self.folder) as files:
-                for file in files:
-                    name = file.name.removesuffix(SUFFIX)
-                    if name == file.name or not (name in known or self._is_record(file.name)):
-                        continue
-                    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-                        yield name, file.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            return
+            files = os.listdir(fd)  # noqa: PTH208  # a path takes no descriptor
         except OSError as error:
             raise StateError(self.folder, f"cannot be listed: {error.strerror}") from error
-
-    def read_quickly(self, name: str, status: os.stat_result) -> bytes | None:
-        """The content of a file that :meth:`scan` told of, without checking the folder again; None when it is gone."""
-        if stat.S_ISREG(status.st_mode):
-            try:
-                fd = os.open(f"{self.folder}/{name}{SUFFIX}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except FileNotFoundError:
-                return None
-            except OSError as error:
-                raise StateError(self.path(name), f"cannot be read: {error.strerror}") from error
-            try:
-                data = os.read(fd, status.st_size + 1)
-            finally:
-                os.close(fd)
-            if len(data) == status.st_size:
-                return data
-        return self.read(name)  # not a file, or another one by now
+        for file_name in files:
+            name = file_name.removesuffix(SUFFIX)
+            if name != file_name and (name in known or self._is_name(name)):
+                yield name
 
     def exists(self, name: str, suffix: str = SUFFIX) -> bool:
         """Whether a name has a file, damaged or not."""
@@ -162,9 +172,6 @@ class RecordFolder:
         self.secure()
         return FileLock(path)
 
-    def _is_record(self, file_name: str) -> bool:
-        return not is_temporary(file_name) and self._is_name(file_name.removesuffix(SUFFIX))
-
     def _is_name(self, name: str) -> bool:
         try:
             self.check(name)
@@ -172,6 +179,10 @@ class RecordFolder:
         except InvalidNameError:
             return False
         return True
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def parse_object(path: Path, data: bytes) -> dict[str, Any]:
@@ -200,9 +211,12 @@ def load_object(data: bytes) -> dict[str, Any]:
         ValueError: It is none; the message begins with a verb.
     """
     try:
-        document = _decoder().decode(data.decode())
+        text = data.decode().strip(_SPACE)
+        document, end = _decoder().raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON ({error})") from error
+    if end != len(text):
+        raise ValueError("is not JSON (something follows it)")
     if not isinstance(document, dict):
         raise ValueError("does not hold a JSON object")  # noqa: TRY004  # a damaged file
     return cast("dict[str, Any]", document)

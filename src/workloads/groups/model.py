@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
+from workloads._core.collections import EMPTY_DICT, read_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ class Group:
 
     name: str
     registered_clients: tuple[str, ...] = attrs.field(default=(), converter=_texts)
-    extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=ReadOnlyDict, kw_only=True, hash=False)
+    extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=read_only, kw_only=True, hash=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The group as a JSON object."""

@@ -173,7 +173,8 @@ def _combined(
     status: StatusRecord | StateError | None,
     record: RuntimeRecord | StateError | None,
 ) -> Stored:
-    damage = "; ".join(str(part) for part in (config, status, record) if isinstance(part, StateError))
+    parts = (config, status, record)
+    damage = "; ".join([str(part) for part in parts if isinstance(part, StateError)])
     return Stored(
         name,
         None if isinstance(config, StateError) else config,

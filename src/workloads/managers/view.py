@@ -65,7 +65,7 @@ def view(stored: Stored, alive: Callable[[ProcessIdentity], bool]) -> Workload:
     desired = 0 if config is None else (1 if (count := config.effective_backend_replicas) is None else count)
     ready = record.ready_replicas if record is not None and status in _MAY_HAVE_READY else 0
     port = (record.port if record is not None else 0) or (config.port if config is not None else 0)
-    mode = ProxyMode.STREAMABLE_HTTP if config is None else ProxyMode(config.effective_proxy_mode)
+    mode = ProxyMode.STREAMABLE_HTTP if config is None else config.effective_proxy_mode
     return Workload(
         name=stored.name,
         runtime=record.runtime if record is not None else "process",
@@ -94,7 +94,7 @@ def observed_status(stored: Stored, alive: Callable[[ProcessIdentity], bool]) ->
         return WorkloadStatus.ERROR, stored.damage
     if stored.status is None:
         return WorkloadStatus.STOPPED, "never started"
-    status, context = WorkloadStatus(stored.status.status), stored.status.status_context
+    status, context = stored.status.status, stored.status.status_context
     record = stored.record
     if record is not None and record.runner is not None and alive(record.runner):
         return status, context

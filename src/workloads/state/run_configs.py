@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from workloads._core.cache import RecordCache
 from workloads._core.records import SUFFIX, RecordFolder
 from workloads.config.names import check_workload_name
+from workloads.config.run_config import RunConfig
 from workloads.errors import CorruptStateError, Problem, RunConfigError
 
 if TYPE_CHECKING:
     from workloads._core.paths import Paths
-    from workloads.config import RunConfig
 
 __all__ = ("RunConfigStore",)
 
@@ -135,8 +135,6 @@ class RunConfigStore:
         return None if data is None else self._parse(base_name, data, suffix)
 
     def _parse(self, base_name: str, data: bytes, suffix: str = SUFFIX) -> RunConfig:
-        from workloads.config import RunConfig
-
         try:
             return RunConfig.from_json(data)
         except RunConfigError as error:

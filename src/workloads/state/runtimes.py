@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from workloads._core.cache import RecordCache
-from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
-from workloads._core.fields import text, whole_number
+from workloads._core.collections import EMPTY_DICT, read_only
+from workloads._core.fields import others, text, whole_number
 from workloads._core.process import ProcessIdentity, current
 from workloads._core.records import RecordFolder, dump_object, load_object
 from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from workloads._core.locks import FileLock
     from workloads._core.paths import Paths
@@ -26,10 +26,6 @@ _KEYS = frozenset({
     "name", "runtime", "library_version", "host", "port", "proxy_url", "launcher", "runner", "replicas",
     "ready_replicas",
 })  # fmt: skip
-
-
-def _identities(values: Iterable[ProcessIdentity]) -> tuple[ProcessIdentity, ...]:
-    return tuple(values)
 
 
 @attrs.frozen(kw_only=True)
@@ -58,9 +54,9 @@ class RuntimeRecord:
     proxy_url: str = ""
     launcher: ProcessIdentity | None = None
     runner: ProcessIdentity | None = None
-    replicas: tuple[ProcessIdentity, ...] = attrs.field(default=(), converter=_identities)
+    replicas: tuple[ProcessIdentity, ...] = attrs.field(default=(), converter=tuple[ProcessIdentity, ...])
     ready_replicas: int = 0
-    extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=ReadOnlyDict, hash=False)
+    extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=read_only, hash=False)
 
     def released(self) -> RuntimeRecord:
         """The record of the workload when nothing of it runs and nobody starts it; its port stays."""
@@ -92,11 +88,6 @@ class RuntimeRecord:
         Raises:
             ValueError: ``name`` or ``runtime`` is missing, or a value cannot be right.
         """
-        replicas = document.get("replicas")
-        if replicas is None:
-            replicas = []
-        if not isinstance(replicas, list):
-            raise ValueError(f"replicas: expected a list, got a {type(replicas).__name__}")  # noqa: TRY004  # see text()
         return cls(
             name=text(document, "name"),
             runtime=text(document, "runtime"),
@@ -106,13 +97,9 @@ class RuntimeRecord:
             proxy_url=text(document, "proxy_url", ""),
             launcher=_identity(document.get("launcher"), "launcher"),
             runner=_identity(document.get("runner"), "runner"),
-            replicas=tuple(
-                identity
-                for index, replica in enumerate(cast("list[object]", replicas))
-                if (identity := _identity(replica, f"replicas[{index}]")) is not None
-            ),
+            replicas=_identities(document.get("replicas")),
             ready_replicas=whole_number(document, "ready_replicas", 0),
-            extra={key: value for key, value in document.items() if key not in _KEYS},
+            extra=others(document, _KEYS),
         )
 
 
@@ -217,12 +204,22 @@ class RuntimeRecordStore:
         return self._records.lock(name, "+op.lock")
 
 
-def _identity(document: object, key: str) -> ProcessIdentity | None:
+def _identities(documents: object) -> list[ProcessIdentity]:
+    if documents is None:
+        return []
+    if not isinstance(documents, list):
+        raise ValueError(f"replicas: expected a list, got a {type(documents).__name__}")  # noqa: TRY004  # see text()
+    found = [_identity(each, "replicas", index) for index, each in enumerate(cast("list[object]", documents))]
+    return [identity for identity in found if identity is not None]
+
+
+def _identity(document: object, key: str, index: int | None = None) -> ProcessIdentity | None:
     if document is None:
         return None
-    if not isinstance(document, dict):
-        raise ValueError(f"{key}: expected an object, got a {type(document).__name__}")  # noqa: TRY004  # see text()
     try:
-        return ProcessIdentity.from_dict(cast("dict[str, object]", document))
+        if isinstance(document, dict):
+            return ProcessIdentity.from_dict(cast("dict[str, object]", document))
+        problem = f": expected an object, got a {type(document).__name__}"
     except ValueError as error:
-        raise ValueError(f"{key}.{error}") from error
+        problem = f".{error}"
+    raise ValueError(f"{key}{'' if index is None else f'[{index}]'}{problem}")

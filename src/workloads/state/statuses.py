@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from workloads._core.cache import RecordCache
-from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
-from workloads._core.fields import text, whole_number
+from workloads._core.collections import EMPTY_DICT, read_only
+from workloads._core.fields import others, text, whole_number
 from workloads._core.records import RecordFolder, dump_object, load_object
 from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError, WorkloadBusyError
@@ -16,7 +17,6 @@ from workloads.model import WorkloadStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from workloads._core.paths import Paths
@@ -49,7 +49,7 @@ class StatusRecord:
     updated_at: datetime
     process_id: int = 0
     started_at: datetime | None = None
-    extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=ReadOnlyDict, hash=False)
+    extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=read_only, hash=False)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> StatusRecord:
@@ -74,7 +74,7 @@ class StatusRecord:
             updated_at=_instant(document, "updated_at") if document.get("updated_at") is not None else created_at,
             process_id=whole_number(document, "process_id", 0),
             started_at=_instant(document, "started_at") if document.get("started_at") is not None else None,
-            extra={key: value for key, value in document.items() if key not in _KEYS},
+            extra=others(document, _KEYS),
         )
 
 
@@ -200,23 +200,20 @@ def _warn(name: str, error: CorruptStateError, kept: Path) -> None:
 
 
 def _now() -> str:
-    from datetime import UTC, datetime
-
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _instant(document: Mapping[str, object], key: str) -> datetime:
     """The time under a key, which must be RFC 3339; what is finer than a microsecond is cut off."""
-    from datetime import UTC, datetime
-
     written = text(document, key)
-    expected = f"{key}: expected a time as of RFC 3339, got {written[:40]!r}"
     try:
         instant = datetime.fromisoformat(written.upper())
-        # A time without its zone is one of no particular moment.
-        utc = None if instant.tzinfo is None else instant.astimezone(UTC)
+        if instant.tzinfo is not None:  # a time without its zone is one of no particular moment
+            return instant.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ValueError(expected) from error
-    if utc is None:
-        raise ValueError(expected)
-    return utc
+        raise ValueError(_expected(key, written)) from error
+    raise ValueError(_expected(key, written))
+
+
+def _expected(key: str, written: str) -> str:
+    return f"{key}: expected a time as of RFC 3339, got {written[:40]!r}"

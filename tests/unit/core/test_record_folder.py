@@ -66,6 +66,47 @@ def test_only_records_are_listed(records):
     assert records.names() == ["a"]
 
 
+def test_only_what_is_not_known_as_it_is_now_is_read(records):
+    for name in ("a", "b", "c"):
+        records.write(name, name.encode())
+    known = {name: stamp for name, stamp, _ in records.look({})}
+    records.write("b", b"changed")
+    records.remove("c")
+    known["gone"] = known["c"]
+    assert {name: content for name, _, content in records.look(known)} == {"a": None, "b": b"changed"}
+
+
+def test_what_is_no_file_is_told_without_waiting_for_it(records, tmp_path):
+    records.write("a", b"")
+    os.mkfifo(records.path("pipe"))
+    records.path("folder").mkdir()
+    records.path("link").symlink_to(tmp_path / "elsewhere")
+    found = {name: (stamp, content) for name, stamp, content in records.look({})}
+    assert found.pop("a")[1] == b""
+    assert {name: str(error).partition(": ")[2] for name, (_, error) in found.items()} == {
+        "pipe": "is not a regular file; move it away",
+        "folder": "is not a regular file; move it away",
+        "link": "is a symbolic link, which is not followed; replace it by the file",
+    }
+    assert {stamp for stamp, _ in found.values()} == {None}
+
+
+def test_a_folder_that_is_exchanged_while_it_is_read_is_the_one_that_was_checked(records, monkeypatch):
+    records.write("a", b"checked")
+    listed = os.listdir
+
+    def exchange(fd):
+        names = listed(fd)
+        records.folder.rename(records.root / "former")
+        records.folder.mkdir(mode=0o777)
+        (records.folder / "a.json").write_bytes(b"not checked")
+        return names
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", exchange)
+        assert [content for _, _, content in records.look({})] == [b"checked"]
+
+
 def test_a_name_that_would_not_be_listed_is_refused(records):
     with pytest.raises(InvalidNameError, match="tmp"):
         records.write(".a.tmp-b", b"")
