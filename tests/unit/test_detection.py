@@ -367,6 +367,8 @@ def test_choosing_process_loads_nothing_slow():
     assert loaded & {"asyncio", "http.client", "importlib.metadata", "json", "logging", "socket", "subprocess"} == set()
     assert {name for name in loaded if name.startswith("workloads")} == {
         "workloads",
+        "workloads._core",
+        "workloads._core.variables",
         "workloads.errors",
         "workloads.runtimes",
         "workloads.runtimes.detection",

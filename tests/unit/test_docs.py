@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import pkgutil
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.support import reference
 
 import workloads
+from workloads._core.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.joinpath("docs").glob("**/*.md"))]
@@ -109,6 +112,26 @@ def test_the_options_that_the_cli_page_names_exist():
     )
     assert named
     assert named <= known
+
+
+@pytest.mark.parametrize("page", reference.pages(), ids=lambda page: page.name)
+def test_the_pages_that_are_made_from_the_code_are_what_it_gives(page):
+    made = reference.pages()[page]
+    assert page.read_text(encoding="utf-8") == made, "make it anew: python -m tests.support.reference"
+
+
+def test_no_variable_of_ours_or_of_toolhive_is_read_that_is_not_in_the_list():
+    known = {name for variable in VARIABLES for name in variable.names}
+    variable = re.compile(r"(?:WORKLOADS|TOOLHIVE|THV)_[A-Z_]+(?![A-Za-z_<*-])")
+    found: dict[str, str] = {}
+    for path in ROOT.joinpath("src").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        texts = [
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        found |= {name: path.name for text in texts for name in variable.findall(text) if not name.endswith("_")}
+    assert {name: where for name, where in found.items() if name not in known} == {}
+    assert len(found) > 10
 
 
 def test_the_page_of_errors_has_a_row_for_every_error():

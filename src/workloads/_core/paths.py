@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads._core.files import entry
+from workloads._core.variables import HOME, XDG_DATA_HOME, XDG_STATE_HOME, Variable
 from workloads.errors import StateError
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class Paths:
             # Where ToolHive puts both on macOS; other command-line programs, this one too, keep to XDG there.
             state = data = "Library/Application Support"
         return cls(
-            entry(_base(environ, "XDG_STATE_HOME", state), app, kind="application"),
-            entry(_base(environ, "XDG_DATA_HOME", data), app, kind="application"),
+            entry(_base(environ, XDG_STATE_HOME, state), app, kind="application"),
+            entry(_base(environ, XDG_DATA_HOME, data), app, kind="application"),
         )
 
     @property
@@ -125,13 +126,13 @@ class Paths:
         return entry(self.data / "servers", base) / str(replica)
 
 
-def _base(environ: Mapping[str, str], variable: str, default: str) -> Path:
-    value = environ.get(variable, "")
+def _base(environ: Mapping[str, str], variable: Variable, default: str) -> Path:
+    value = variable.value(environ)
     return Path(value) if value.startswith("/") else _home(environ) / default
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    home = environ.get("HOME", "")
+    home = HOME.value(environ)
     if not home.startswith("/"):
         import pwd
 

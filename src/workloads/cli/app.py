@@ -74,12 +74,29 @@ class App(click.Group):
 
 
 class Verb(click.Command):
-    """A command that takes the global options after its name, too."""
+    """A command that takes the global options after its name, too, and whose help tells its exit codes."""
 
-    def __init__(self, name: str | None, **attributes: Any) -> None:
+    def __init__(self, name: str | None, *, finds: bool = False, **attributes: Any) -> None:
+        """Make the command.
+
+        Args:
+            name: Its name.
+            finds: Whether it looks for a workload or group, which may not exist.
+            attributes: What :class:`click.Command` takes.
+        """
+        self._finds = finds
         attributes["context_settings"] = CONTEXT | attributes.get("context_settings", {})
         attributes["params"] = [*attributes.get("params", []), *_global_options(hidden=True)]
         super().__init__(name, **attributes)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what its exit codes mean."""
+        super().format_epilog(ctx, formatter)
+        from workloads.cli.exit_codes import MEANINGS, ExitCode
+
+        codes = [code for code in ExitCode if self._finds or code is not ExitCode.NOT_FOUND]
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), MEANINGS[code]) for code in codes])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; global options given after its name count from here."""

@@ -18,7 +18,7 @@ from workloads.errors import (
 if TYPE_CHECKING:
     from workloads.errors import WorkloadsError
 
-__all__ = ("ExitCode", "of_error")
+__all__ = ("MEANINGS", "ExitCode", "of_error")
 
 
 class ExitCode(IntEnum):
@@ -35,6 +35,17 @@ class ExitCode(IntEnum):
     """Ended by Ctrl-C."""
     OUTPUT_CLOSED = 141
     """Whoever read the output went away, as ``head`` does."""
+
+
+MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.FAILURE: "it failed, or one of several did",
+    ExitCode.USAGE: "the command line, a name or a run config is wrong; nothing was done",
+    ExitCode.NOT_FOUND: "the workload or group asked for does not exist",
+    ExitCode.INTERRUPTED: "ended by Ctrl-C",
+    ExitCode.OUTPUT_CLOSED: "whoever read the output went away",
+}
+"""What each says, for people."""
 
 
 def of_error(error: WorkloadsError) -> ExitCode:

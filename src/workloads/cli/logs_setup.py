@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
+from workloads._core.variables import DEBUG
 from workloads.cli.text import escape, escape_lines
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def wants_debug(environ: Mapping[str, str]) -> bool:
     Args:
         environ: The environment.
     """
-    value = environ.get("WORKLOADS_DEBUG", environ.get("TOOLHIVE_DEBUG", ""))
-    return value.strip().lower() not in _FALSE
+    return DEBUG.value(environ).strip().lower() not in _FALSE
 
 
 def configure(*, debug: bool = False, level: int = logging.WARNING, stream: TextIO | None = None) -> None:

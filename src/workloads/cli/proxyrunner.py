@@ -44,6 +44,12 @@ def proxyrunner(context: click.Context, config_file: Path | None, name: str | No
     \b
     Example:
       workloads proxyrunner --config runconfig.json
+
+    \b
+    Exit codes:
+      0  drained, or the workload ended by itself
+      1  it could not start, serve or drain
+      2  the command line is wrong
     """
     if (config_file is None) == (name is None):
         raise click.UsageError("give --config FILE")

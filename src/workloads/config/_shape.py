@@ -53,6 +53,7 @@ class Field:
 
     Attributes:
         name: The attribute.
+        annotation: Its type, as written.
         wire: The key in a document.
         default: What a missing key means; ``attrs.NOTHING`` if it may not be missing.
         converter: What turns a given value into that of the attribute, if anything does.
@@ -63,11 +64,12 @@ class Field:
         rule: What it must fulfil beyond its type.
     """
 
-    __slots__ = ("always", "converter", "default", "hidden", "kind", "name", "quiet", "rule", "wire")
+    __slots__ = ("always", "annotation", "converter", "default", "hidden", "kind", "name", "quiet", "rule", "wire")
 
     def __init__(self, attribute: attrs.Attribute[Any], annotation: str, wire: str) -> None:
         metadata = attribute.metadata
         self.name = attribute.name
+        self.annotation = annotation
         self.wire: str = metadata.get("wire", wire)
         self.default: Any = attribute.default
         self.converter: Callable[[Any], Any] | None = metadata["converter"]

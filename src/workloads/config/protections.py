@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from workloads.config.run_config import RunConfig
 
-__all__ = ("UNENFORCED_MIDDLEWARES", "unenforceable", "unenforced_warnings")
+__all__ = ("UNENFORCED_MIDDLEWARES", "UNSUPPORTED", "unenforceable", "unenforced_warnings")
 
 UNENFORCED_MIDDLEWARES = frozenset(("mcp-parser", "telemetry", "usagemetrics"))
 """Types of middleware that are accepted and do nothing."""
 
 _WITHOUT_EFFECT = ("telemetry_config", "thv_ca_bundle", "jwks_auth_token_file")
-_UNSUPPORTED = (
+UNSUPPORTED = (
     "remote_url",
     "remote_auth_config",
     "token_exchange_config",
@@ -34,6 +34,7 @@ _UNSUPPORTED = (
     "mutating_webhooks",
     "header_forward",
 )
+"""Keys that are refused whatever is under them."""
 
 
 def unenforceable(config: RunConfig) -> list[Problem]:
@@ -50,7 +51,7 @@ def unenforceable(config: RunConfig) -> list[Problem]:
     fields = shape_of(type(config)).by_wire
     problems = [
         Problem(key, "this version cannot enforce it; remove it to run without")
-        for key in _UNSUPPORTED
+        for key in UNSUPPORTED
         # An object without keys asks too: the presence of some turns them on.
         if getattr(config, key) != fields[key].default
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from workloads._core.variables import KUBERNETES_SERVICE_HOST, RUNTIME
 from workloads.errors import MissingDependencyError, RuntimeNotFoundError, RuntimeUnavailableError
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from workloads.runtimes.registry import RuntimeSpec, Usability
 
 __all__ = ("Candidate", "Detection", "choose_runtime", "detect_runtime", "has_extra")
-
-_VARIABLES = ("WORKLOADS_RUNTIME", "TOOLHIVE_RUNTIME")
-_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
 
 
 @attrs.frozen(kw_only=True)
@@ -112,7 +110,7 @@ def detect_runtime(
         _check_forced(forced, candidates)
         return Detection(runtime=forced, reason=f"asked for by {source}", candidates=candidates, warnings=warnings)
     for candidate in candidates:
-        if candidate.usable or (candidate.name == "kubernetes" and environ.get(_POD_VARIABLE)):
+        if candidate.usable or (candidate.name == "kubernetes" and KUBERNETES_SERVICE_HOST.value(environ)):
             if candidate.name == "process":
                 warnings += _passed_over(candidates)
             return Detection(runtime=candidate.name, reason=candidate.reason, candidates=candidates, warnings=warnings)
@@ -139,7 +137,7 @@ def choose_runtime(runtime: str | None = None, *, environ: Mapping[str, str] | N
     detection = detect_runtime(runtime, environ=environ)
     chosen = detection.chosen
     if chosen.missing_extra:
-        purpose = f"runtime {chosen.name!r}, which is used in a pod unless {_VARIABLES[0]} names another,"
+        purpose = f"runtime {chosen.name!r}, which is used in a pod unless {RUNTIME.names[0]} names another,"
         raise MissingDependencyError(chosen.missing_extra, purpose)
     if not chosen.usable:
         raise RuntimeUnavailableError(chosen.name, chosen.reason, _usable(detection.candidates))
@@ -155,8 +153,8 @@ def _forced(runtime: str | None, environ: Mapping[str, str]) -> tuple[str | None
     """The runtime that is asked for, and by what."""
     if runtime is not None:
         return runtime, "the caller"
-    source = next((name for name in _VARIABLES if environ.get(name)), None)
-    return (None, "") if source is None else (environ[source], source)
+    source = RUNTIME.source(environ)
+    return (environ[source], source) if source else (None, "")
 
 
 def _specs(environ: Mapping[str, str], root: Path, entry_points: Iterable[EntryPoint] | None) -> list[RuntimeSpec]:

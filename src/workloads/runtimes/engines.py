@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from workloads._core import variables
 from workloads.runtimes.ping import Pong, ping
 from workloads.runtimes.registry import Usability
 
@@ -19,12 +20,8 @@ __all__ = ("DOCKER", "PODMAN", "Endpoint", "Engines", "endpoints", "prefers_podm
 DOCKER = "docker"
 PODMAN = "podman"
 
-_SOCKET_VARIABLES = (
-    (PODMAN, ("WORKLOADS_PODMAN_SOCKET", "TOOLHIVE_PODMAN_SOCKET")),
-    (DOCKER, ("WORKLOADS_DOCKER_SOCKET", "TOOLHIVE_DOCKER_SOCKET")),
-    (DOCKER, ("WORKLOADS_COLIMA_SOCKET", "TOOLHIVE_COLIMA_SOCKET")),
-)
-_HOST_VARIABLES = {DOCKER: "DOCKER_HOST", PODMAN: "CONTAINER_HOST"}
+_SOCKETS = ((PODMAN, variables.PODMAN_SOCKET), (DOCKER, variables.DOCKER_SOCKET), (DOCKER, variables.COLIMA_SOCKET))
+_HOSTS = ((DOCKER, variables.DOCKER_HOST), (PODMAN, variables.CONTAINER_HOST))
 
 
 @attrs.frozen
@@ -48,7 +45,7 @@ def prefers_podman(environ: Mapping[str, str]) -> bool:
     Args:
         environ: The environment.
     """
-    return any(environ.get(name) for name in ("CONTAINER_HOST", *_SOCKET_VARIABLES[0][1]))
+    return bool(variables.CONTAINER_HOST.value(environ) or variables.PODMAN_SOCKET.value(environ))
 
 
 def endpoints(environ: Mapping[str, str], *, root: Path = Path("/")) -> list[Endpoint]:
@@ -62,15 +59,14 @@ def endpoints(environ: Mapping[str, str], *, root: Path = Path("/")) -> list[End
         root: The root of the file system, to look below another one.
     """
     found: list[Endpoint] = []
-    for engine, variables in _SOCKET_VARIABLES:
-        source = next((name for name in variables if environ.get(name)), None)
-        if source is not None:
+    for engine, variable in _SOCKETS:
+        if source := variable.source(environ):
             found.append(Endpoint(_url(environ[source]), engine, source))
     if found:
         return found
-    for engine, variable in _HOST_VARIABLES.items():
-        if environ.get(variable):
-            found.append(Endpoint(_url(environ[variable]), engine, variable))
+    for engine, variable in _HOSTS:
+        if source := variable.source(environ):
+            found.append(Endpoint(_url(environ[source]), engine, source))
         else:
             places = _docker_sockets if engine == DOCKER else _podman_sockets
             found += [Endpoint(f"unix://{path}", engine) for path in places(environ, root)]
@@ -141,7 +137,7 @@ def _url(value: str) -> str:
 def _docker_sockets(environ: Mapping[str, str], root: Path) -> Iterator[Path]:
     yield root / "var/run/docker.sock"
     yield _runtime_folder(environ, root) / "docker.sock"
-    home = environ.get("HOME", "")
+    home = variables.HOME.value(environ)
     if home.startswith("/"):
         for below in (
             ".docker/run/docker.sock",
@@ -156,10 +152,10 @@ def _docker_sockets(environ: Mapping[str, str], root: Path) -> Iterator[Path]:
 def _podman_sockets(environ: Mapping[str, str], root: Path) -> Iterator[Path]:
     yield root / "var/run/podman/podman.sock"
     yield _runtime_folder(environ, root) / "podman/podman.sock"
-    home = environ.get("HOME", "")
+    home = variables.HOME.value(environ)
     if home.startswith("/"):
         yield Path(home, ".local/share/containers/podman/machine/podman.sock")
-    temporary = environ.get("TMPDIR", "")
+    temporary = variables.TMPDIR.value(environ)
     if temporary.startswith("/"):
         for path in sorted(Path(temporary, "podman").glob("*-api.sock")):
             # Where everybody may write, anybody could pose as an engine.
@@ -168,5 +164,5 @@ def _podman_sockets(environ: Mapping[str, str], root: Path) -> Iterator[Path]:
 
 
 def _runtime_folder(environ: Mapping[str, str], root: Path) -> Path:
-    folder = environ.get("XDG_RUNTIME_DIR", "")
+    folder = variables.XDG_RUNTIME_DIR.value(environ)
     return Path(folder) if folder.startswith("/") else root / f"run/user/{os.geteuid()}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from workloads._core.variables import KUBERNETES_SERVICE_HOST
 from workloads.errors import RuntimeNotFoundError, RuntimeUnavailableError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _loaded(entry_point: EntryPoint) -> RuntimeSpec:
 
 
 def _in_pod(environ: Mapping[str, str]) -> Usability:
-    if environ.get("KUBERNETES_SERVICE_HOST"):
+    if KUBERNETES_SERVICE_HOST.value(environ):
         return Usability(usable=True, reason="this is a pod (KUBERNETES_SERVICE_HOST is set)")
     return Usability(usable=False, reason="this is not a pod (KUBERNETES_SERVICE_HOST is not set)")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from workloads._core.variables import SECRET, SECRETS_PASSWORD
 from workloads.errors import UnsupportedOperationError
 from workloads.secrets.read_only import ReadOnly
 
@@ -13,11 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ("EnvironmentProvider", "scrub")
 
-# The first that is set wins.
-_PREFIXES = ("WORKLOADS_SECRET_", "TOOLHIVE_SECRET_")
-_SECRET_NAMES = frozenset({
-    "OP_SERVICE_ACCOUNT_TOKEN", "TOOLHIVE_SECRETS_PASSWORD", "WORKLOADS_SECRETS_PASSWORD",
-})  # fmt: skip
+_SECRET_NAMES = frozenset({"OP_SERVICE_ACCOUNT_TOKEN", *SECRETS_PASSWORD.names})
 _SECRET_SUFFIXES = ("_SESSION_REDIS_PASSWORD", "_REMOTE_AUTH_BEARER_TOKEN")
 
 
@@ -37,7 +34,7 @@ class EnvironmentProvider(ReadOnly):
     name = "environment"
     can_list = False
     read_only = "who starts this program sets its environment"
-    hint = f"set it in the environment as {_PREFIXES[0]}<name> or {_PREFIXES[1]}<name>"
+    hint = f"set it in the environment as {SECRET.names[0]}<name> or {SECRET.names[1]}<name>"
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         """Look secrets up in an environment.
@@ -53,14 +50,10 @@ class EnvironmentProvider(ReadOnly):
         Args:
             name: The secret.
         """
-        for prefix in _PREFIXES:
-            try:
-                value = self._environ.get(prefix + name)
-            except UnicodeEncodeError:
-                return None  # half a character: no variable can have such a name
-            if value:
-                return value
-        return None
+        try:
+            return SECRET.value(self._environ, name) or None
+        except UnicodeEncodeError:
+            return None  # half a character: no variable can have such a name
 
     def names(self) -> list[str]:
         """Not offered.
@@ -81,4 +74,4 @@ def scrub(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_secret(name: str) -> bool:
-    return name in _SECRET_NAMES or name.startswith(_PREFIXES) or name.endswith(_SECRET_SUFFIXES)
+    return name in _SECRET_NAMES or name.startswith(SECRET.names) or name.endswith(_SECRET_SUFFIXES)

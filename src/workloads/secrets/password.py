@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloads._core.paths import DEFAULT_APP
+from workloads._core.variables import SECRETS_PASSWORD
 from workloads.errors import MissingDependencyError, SecretStoreLockedError, SecretStoreUnavailableError
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ("find_password",)
 
-# The first that is set wins.
-_VARIABLES = ("WORKLOADS_SECRETS_PASSWORD", "TOOLHIVE_SECRETS_PASSWORD")
 # Under which name an application keeps it in the keyring, whose service is the application.
 _ENTRIES = {"toolhive": "toolhive"}
 _ENTRY = "__workloads_password"
@@ -31,21 +30,22 @@ def find_password(environ: Mapping[str, str], *, app: str = DEFAULT_APP) -> str:
     """
     from workloads.secrets.os_keyring import OSKeyring
 
-    for variable in _VARIABLES:
-        if password := environ.get(variable):
-            return password
+    if password := SECRETS_PASSWORD.value(environ):
+        return password
     entry = _ENTRIES.get(app, _ENTRY)
     try:
-        password = OSKeyring(app).read(entry)
+        kept = OSKeyring(app).read(entry)
     except SecretStoreLockedError as error:
         raise SecretStoreLockedError(
-            "encrypted", f"the keyring, which may hold its password, is locked; unlock it, or set {_VARIABLES[0]}"
+            "encrypted",
+            f"the keyring, which may hold its password, is locked; unlock it, or set {SECRETS_PASSWORD.names[0]}",
         ) from error
     except (SecretStoreUnavailableError, MissingDependencyError):
-        password = None
-    if not password:
+        kept = None
+    if not kept:
         raise SecretStoreLockedError(
             "encrypted",
-            f"it needs a password: set {_VARIABLES[0]}, or keep one in the keyring by `keyring set {app} {entry}`",
+            f"it needs a password: set {SECRETS_PASSWORD.names[0]},"
+            f" or keep one in the keyring by `keyring set {app} {entry}`",
         )
-    return password
+    return kept

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from workloads._core.paths import DEFAULT_APP
+from workloads._core.variables import DISABLE_ENV_FALLBACK, SECRETS_PROVIDER
 from workloads.errors import SecretProviderNotFoundError
 from workloads.secrets.chain import ChainProvider
 from workloads.secrets.environment import EnvironmentProvider
@@ -85,9 +86,9 @@ def chosen_providers(
         SecretProviderNotFoundError: There is none of the name asked for.
     """
     variables = os.environ if environ is None else environ
-    named = _variable(variables, "SECRETS_PROVIDER")
+    named = SECRETS_PROVIDER.value(variables)
     chosen = [named] if named else [name for name, path in _files(paths, app).items() if os.path.lexists(path)]
-    fallback = _variable(variables, "DISABLE_ENV_FALLBACK").lower() in _FALSE
+    fallback = DISABLE_ENV_FALLBACK.value(variables).lower() in _FALSE
     if not chosen or (fallback and chosen != [_ENVIRONMENT]):
         chosen.append(_ENVIRONMENT)
     return [open_provider(name, paths, environ, app=app) for name in chosen]
@@ -120,7 +121,3 @@ def _files(paths: Paths, app: str) -> dict[str, Path]:
     """Where each provider keeps what it keeps on disk, in the order in which they are asked."""
     encrypted = {"encrypted": paths.data / "secrets_encrypted"}
     return encrypted if app == _TOOLHIVE else encrypted | {"keyring": paths.data / "secrets_keyring.json"}
-
-
-def _variable(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(f"WORKLOADS_{name}") or environ.get(f"TOOLHIVE_{name}") or ""

@@ -36,7 +36,7 @@ def a_record(message: str = "started", **extra: object) -> logging.LogRecord:
         ({"WORKLOADS_DEBUG": "1"}, True),
         ({"TOOLHIVE_DEBUG": "true"}, True),
         ({"WORKLOADS_DEBUG": "0", "TOOLHIVE_DEBUG": "1"}, False),
-        ({"WORKLOADS_DEBUG": "", "TOOLHIVE_DEBUG": "1"}, False),
+        ({"WORKLOADS_DEBUG": "", "TOOLHIVE_DEBUG": "1"}, True),
         ({"WORKLOADS_DEBUG": "Off"}, False),
     ],
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ("get",)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, finds=True)
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print an object, as `list --json` does for each.")
 @click.option(

@@ -73,7 +73,7 @@ def list_(invocation: Invocation, as_json: bool) -> None:
         click.echo(render.columns([header, *rows]))
 
 
-@group.command(cls=Verb)
+@group.command(cls=Verb, finds=True)
 @click.argument("name")
 @click.option("--move-to", metavar="GROUP", help="Move its workloads to this group first.")
 @click.pass_obj

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ("list_",)
 
 
-@click.command("list", cls=Verb)
+@click.command("list", cls=Verb, finds=True)
 @click.option("--all", "-a", "everything", is_flag=True, help="Show those that do not run, too.")
 @click.option("--group", "-g", metavar="GROUP", help="Show those of this group.")
 @click.option(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ("logs",)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, finds=True)
 @click.argument("name")
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines until the workload ends.")
 @click.option(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ("restart",)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, finds=True)
 @options.selection
 @options.grace
 @click.pass_obj

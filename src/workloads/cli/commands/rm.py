@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ("rm",)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, finds=True)
 @options.selection
 @options.grace
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before --all or --group.")

@@ -37,7 +37,7 @@ class _Run(Verb):
         return [*super().collect_usage_pieces(ctx), "[-- ARGS...]"]
 
 
-@click.command(cls=_Run)
+@click.command(cls=_Run, finds=True)
 @click.argument("name", required=False)
 @click.argument("source", required=False)
 @click.option("--image", metavar="IMAGE", help="The same as SOURCE.")

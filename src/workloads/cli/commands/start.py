@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ("start",)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, finds=True)
 @options.selection
 @click.pass_obj
 def start(invocation: Invocation, names: tuple[str, ...], everything: bool, group: str | None) -> ExitCode:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ("update",)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, finds=True)
 @click.argument("name")
 @click.option(
     "--from-config",

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
     from workloads.config import PermissionProfile, RunConfig
 
-__all__ = ("refusals",)
+__all__ = ("REFUSED_KEYS", "refusals")
 
 _ENGINE = "local processes are not isolated; install Docker or Podman and run it there"
 _LIMITS = "local processes cannot be limited; install Docker or Podman and run it there"
 
-# Keys that are refused whatever they ask for, mostly what only a container engine or a cluster has, and why.
-_REFUSED_KEYS = {
+REFUSED_KEYS = {
     "isolate_network": _ENGINE,
     "allow_docker_gateway": "no container has a gateway here; leave it out, or run it on Docker or Podman",
     "volumes": "local processes see every file of this user, where it is; leave it out, or run it on Docker or Podman",
@@ -32,6 +31,7 @@ _REFUSED_KEYS = {
     "env_file_dir": "variables are not read from files here; put them into env_vars, or into secrets",
     "k8s_pod_template_patch": "there is no pod; leave it out, or run it on Kubernetes",
 }
+"""Keys that are refused whatever they ask for, mostly what only a container engine or a cluster has, and why."""
 _MAX_REPLICAS = 32
 _SHARED_NETWORKS = ("", "bridge", "default", "host")
 
@@ -45,7 +45,7 @@ def refusals(config: RunConfig) -> list[Problem]:
     return [
         *_program(config),
         *_transport(config),
-        *(Problem(key, why) for key, why in _REFUSED_KEYS.items() if getattr(config, key)),
+        *(Problem(key, why) for key, why in REFUSED_KEYS.items() if getattr(config, key)),
         *_profile(config),
         *_build(config),
         *_scaling(config),
@@ -95,7 +95,7 @@ def _profile(config: RunConfig) -> Iterator[Problem]:
         yield Problem(f"{key}.privileged", "local processes have the rights of this user; leave it out")
     for mount in ("read", "write"):
         if getattr(profile, mount):
-            yield Problem(f"{key}.{mount}", _REFUSED_KEYS["volumes"])
+            yield Problem(f"{key}.{mount}", REFUSED_KEYS["volumes"])
     yield from _network(profile, f"{key}.network")
 
 

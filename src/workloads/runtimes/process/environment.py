@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
 
-__all__ = ("inherited", "server_environment")
+__all__ = ("INHERITED", "INHERITED_PREFIXES", "inherited", "server_environment")
 
-_NAMES = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER"})
-_PREFIXES = ("LC_", "SSL_CERT_", "XDG_")
+INHERITED = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER"})
+"""What a server has of its caller's environment."""
+
+INHERITED_PREFIXES = ("LC_", "SSL_CERT_", "XDG_")
+"""And what begins with one of these."""
+
 _PROXY_SUFFIX = "_PROXY"
 # What SSL_CERT_FILE is to others: without it npx cannot fetch a package where the network has a CA of its own.
 _NODE_CERTIFICATES = "NODE_EXTRA_CA_CERTS"
@@ -65,6 +69,6 @@ def server_environment(
 
 
 def _is_inherited(name: str) -> bool:
-    if name in _NAMES or name.startswith(_PREFIXES):
+    if name in INHERITED or name.startswith(INHERITED_PREFIXES):
         return True
     return name.upper().endswith(_PROXY_SUFFIX) and not name.upper().startswith(_RESERVED_PREFIXES)

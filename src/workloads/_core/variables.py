@@ -1,0 +1,123 @@
+"""Every environment variable that this library reads, in one place; ``docs/environment.md`` is made from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = (
+    "COLIMA_SOCKET",
+    "CONTAINER_HOST",
+    "CRASHES",
+    "DEBUG",
+    "DISABLE_ENV_FALLBACK",
+    "DOCKER_HOST",
+    "DOCKER_SOCKET",
+    "HOME",
+    "KUBERNETES_SERVICE_HOST",
+    "PODMAN_SOCKET",
+    "RUNTIME",
+    "SECRET",
+    "SECRETS_PASSWORD",
+    "SECRETS_PROVIDER",
+    "TMPDIR",
+    "VARIABLES",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_STATE_HOME",
+    "Variable",
+)
+
+
+class Variable(NamedTuple):
+    """Something that is set in the environment.
+
+    Attributes:
+        names: The variables that say it. The first that is set, and not empty, wins.
+        meaning: What it does, for people.
+        default: What counts without it, for people.
+    """
+
+    names: tuple[str, ...]
+    meaning: str
+    default: str
+
+    def source(self, environ: Mapping[str, str], suffix: str = "") -> str:
+        """The name of the variable that says it; empty when none is set.
+
+        Args:
+            environ: The environment.
+            suffix: What is put after the name, of variables that have many.
+        """
+        return next((name + suffix for name in self.names if environ.get(name + suffix)), "")
+
+    def value(self, environ: Mapping[str, str], suffix: str = "") -> str:
+        """What it is set to; empty when it is not.
+
+        Args:
+            environ: The environment.
+            suffix: What is put after the name, of variables that have many.
+        """
+        return environ.get(self.source(environ, suffix), "")
+
+
+def _ours(name: str, meaning: str, default: str) -> Variable:
+    """A variable of this library, which ToolHive's of the same meaning stands in for."""
+    return Variable((f"WORKLOADS_{name}", f"TOOLHIVE_{name}"), meaning, default)
+
+
+RUNTIME = _ours("RUNTIME", "The runtime of new workloads, such as `process`.", "what `workloads detect` finds")
+DEBUG = _ours(
+    "DEBUG", "Whether the commands show debug logs: anything but `0`, `false`, `no` and `off`.", "warnings and errors"
+)
+PODMAN_SOCKET = _ours(
+    "PODMAN_SOCKET", "The socket of Podman, which then goes before Docker.", "`CONTAINER_HOST`, else well-known places"
+)
+DOCKER_SOCKET = _ours("DOCKER_SOCKET", "The socket of Docker.", "`DOCKER_HOST`, else well-known places")
+COLIMA_SOCKET = _ours("COLIMA_SOCKET", "The socket of Colima.", "well-known places")
+SECRETS_PROVIDER = _ours(
+    "SECRETS_PROVIDER",
+    "The one provider of secrets to ask: `keyring`, `encrypted` or `environment`.",
+    "those that hold secrets",
+)
+SECRETS_PASSWORD = _ours("SECRETS_PASSWORD", "The password of the encrypted file of secrets.", "the one in the keyring")
+DISABLE_ENV_FALLBACK = _ours(
+    "DISABLE_ENV_FALLBACK",
+    "Whether secrets that the providers do not know are not looked up in the environment: `true` is yes.",
+    "they are looked up",
+)
+SECRET = _ours("SECRET_", "The secret `<name>`, whose name is used as it is, in its case.", "the next provider")
+
+DOCKER_HOST = Variable(("DOCKER_HOST",), "Where Docker listens.", "well-known places")
+CONTAINER_HOST = Variable(
+    ("CONTAINER_HOST",), "Where Podman listens, which then goes before Docker.", "well-known places"
+)
+KUBERNETES_SERVICE_HOST = Variable(
+    ("KUBERNETES_SERVICE_HOST",), "That this is a pod: the runtime is then `kubernetes`.", "this is no pod"
+)
+XDG_STATE_HOME = Variable(
+    ("XDG_STATE_HOME",), "The folder above the run configs, groups and runtime records.", "`~/.local/state`"
+)
+XDG_DATA_HOME = Variable(
+    ("XDG_DATA_HOME",), "The folder above the statuses, logs and encrypted secrets.", "`~/.local/share`"
+)
+XDG_RUNTIME_DIR = Variable(
+    ("XDG_RUNTIME_DIR",), "Where the sockets of engines that run without root are.", "`/run/user/<uid>`"
+)
+HOME = Variable(("HOME",), "The home folder, from which defaults are built.", "that of the user database")
+TMPDIR = Variable(("TMPDIR",), "Where Podman's virtual machine on macOS has its socket.", "not looked at")
+
+CRASHES = Variable(
+    ("WORKLOADS_TESTING_CRASH_AT", "WORKLOADS_TESTING_CRASH_LOG", "WORKLOADS_TESTING_CRASH_WITHIN"),
+    "Set by `workloads.testing.crashes` for the programs that it ends.",
+    "nothing is ended",
+)
+
+VARIABLES = (
+    RUNTIME, DEBUG, SECRETS_PROVIDER, SECRETS_PASSWORD, SECRET, DISABLE_ENV_FALLBACK, DOCKER_SOCKET, PODMAN_SOCKET,
+    COLIMA_SOCKET, XDG_STATE_HOME, XDG_DATA_HOME, HOME, DOCKER_HOST, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR,
+    KUBERNETES_SERVICE_HOST, CRASHES,
+)  # fmt: skip
+"""All of them, in the order in which they are documented."""
