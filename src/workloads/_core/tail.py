@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 from typing import TYPE_CHECKING
 
+from workloads._core.streams import ClosingStream
 from workloads.errors import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
 __all__ = ("MAX_LINE", "LineStream")
 
@@ -22,11 +20,10 @@ MAX_LINE = 64 * 1024
 
 _BLOCK = 64 * 1024
 _POLL = 0.05
-_CLOSE_TIMEOUT = 1.0
 
 
-class LineStream:
-    """The last lines of log files and, when it follows, those that are appended; satisfies ``manager.Stream[str]``.
+class LineStream(ClosingStream[str]):
+    """The last lines of log files and, when it follows, those that are appended.
 
     What is there is told file by file, what comes in the order in which it is seen. A file may be missing, may be
     renamed and begun anew, and may be cut. Lines come without their end; bytes that are not UTF-8 are replaced; a line
@@ -58,9 +55,7 @@ class LineStream:
         """
         if lines is not None and lines < 0:
             raise ValueError(f"lines must not be negative, got {lines}")
-        self._closed = threading.Event()
-        self._lock = threading.Lock()
-        self._reader: int | None = None
+        super().__init__()
         self._files = [_GrowingFile(path) for path in paths]
         self._lines = self._read(follow=follow, ended=ended)
         try:
@@ -70,42 +65,13 @@ class LineStream:
             self.close()
             raise
 
-    def __iter__(self) -> Iterator[str]:
-        return self
+    def _next(self) -> str | None:
+        return next(self._lines, None)
 
-    def __next__(self) -> str:
-        with self._lock:
-            self._reader = threading.get_ident()
-            try:
-                line = None if self._closed.is_set() else next(self._lines, None)
-                if line is None or self._closed.is_set():
-                    self._release()
-                    raise StopIteration
-                return line
-            finally:
-                self._reader = None
+    def _interrupt(self) -> None:
+        """Nothing: it waits for `_closed` alone."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the stream and close the files. Idempotent, from any thread; a blocked ``next`` ends at once."""
-        self._closed.set()
-        if self._reader == threading.get_ident():
-            return  # called by a signal handler in the midst of `next`, which closes the files as it ends
-        if self._lock.acquire(timeout=_CLOSE_TIMEOUT):
-            try:
-                self._release()
-            finally:
-                self._lock.release()
-
-    def _release(self) -> None:
-        self._closed.set()
+    def _free(self) -> None:
         for file in self._files:
             file.close()
 

@@ -5,7 +5,9 @@ Names are loaded when they are first used: building a :class:`RunConfig` imports
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workloads._core.lazy import exports
 
 if TYPE_CHECKING:
     from workloads.config._additive_keys import AdditiveKeys
@@ -111,58 +113,46 @@ __all__ = (
     "unenforced_warnings",
 )
 
-_MODULES = {
-    "_additive_keys": ("AdditiveKeys",),
-    "_base": ("ConfigObject",),
-    "_toolhive_keys": ("ToolHiveKeys",),
-    "build": ("BuildConfig", "IgnoreConfig"),
-    "duration": ("format_duration", "parse_duration"),
-    "grammars": (
-        "Mount",
-        "PublishedPort",
-        "SecretReference",
-        "check_label",
-        "check_labels",
-        "parse_cpus",
-        "parse_label",
-        "parse_memory",
-        "parse_mount",
-        "parse_publish",
-        "parse_secret",
-        "parse_user",
-        "parse_volume",
-    ),
-    "middleware": (
-        "AuthParameters",
-        "HeaderForward",
-        "MiddlewareConfig",
-        "ToolFilterParameters",
-        "ToolOverride",
-        "Webhook",
-        "WebhookTLS",
-    ),
-    "names": ("check_group_name", "check_portable_name", "check_workload_name", "sanitize_name"),
-    "observability": ("AuditConfig", "TelemetryConfig"),
-    "oidc": ("OIDCConfig",),
-    "permissions": ("InboundPermissions", "NetworkPermissions", "OutboundPermissions", "PermissionProfile"),
-    "protections": ("UNENFORCED_MIDDLEWARES", "unenforceable", "unenforced_warnings"),
-    "rate_limit": ("RateLimitBucket", "RateLimitConfig", "ToolRateLimit"),
-    "remote_auth": ("RemoteAuthConfig",),
-    "run_config": ("DEFAULT_SCHEMA_VERSION", "DEFAULT_SESSION_CACHE_SIZE", "DEFAULT_SESSION_TTL", "RunConfig"),
-    "scaling": ("ScalingConfig", "SessionRedis"),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "_additive_keys": ("AdditiveKeys",),
+        "_base": ("ConfigObject",),
+        "_toolhive_keys": ("ToolHiveKeys",),
+        "build": ("BuildConfig", "IgnoreConfig"),
+        "duration": ("format_duration", "parse_duration"),
+        "grammars": (
+            "Mount",
+            "PublishedPort",
+            "SecretReference",
+            "check_label",
+            "check_labels",
+            "parse_cpus",
+            "parse_label",
+            "parse_memory",
+            "parse_mount",
+            "parse_publish",
+            "parse_secret",
+            "parse_user",
+            "parse_volume",
+        ),
+        "middleware": (
+            "AuthParameters",
+            "HeaderForward",
+            "MiddlewareConfig",
+            "ToolFilterParameters",
+            "ToolOverride",
+            "Webhook",
+            "WebhookTLS",
+        ),
+        "names": ("check_group_name", "check_portable_name", "check_workload_name", "sanitize_name"),
+        "observability": ("AuditConfig", "TelemetryConfig"),
+        "oidc": ("OIDCConfig",),
+        "permissions": ("InboundPermissions", "NetworkPermissions", "OutboundPermissions", "PermissionProfile"),
+        "protections": ("UNENFORCED_MIDDLEWARES", "unenforceable", "unenforced_warnings"),
+        "rate_limit": ("RateLimitBucket", "RateLimitConfig", "ToolRateLimit"),
+        "remote_auth": ("RemoteAuthConfig",),
+        "run_config": ("DEFAULT_SCHEMA_VERSION", "DEFAULT_SESSION_CACHE_SIZE", "DEFAULT_SESSION_TTL", "RunConfig"),
+        "scaling": ("ScalingConfig", "SessionRedis"),
+    },
+)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from workloads._core import process
 from workloads._core.changes import ChangeWatch
+from workloads._core.streams import ClosingStream
 from workloads.errors import GroupNotFoundError, InvalidNameError
 from workloads.managers.view import view
 from workloads.model import EventType, WorkloadEvent
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from workloads.managers.inventory import Inventory
     from workloads.model import Workload
 
@@ -23,8 +20,8 @@ __all__ = ("WorkloadWatch",)
 _SUFFIX = ".json"
 
 
-class WorkloadWatch:
-    """A stream of events: every workload there is, ``SYNCED``, and then each change; satisfies ``manager.Stream``.
+class WorkloadWatch(ClosingStream[WorkloadEvent]):
+    """A stream of events: every workload there is, ``SYNCED``, and then each change.
 
     An event tells how a workload is when the event is taken: whoever takes them slowly gets one for many changes. When
     changes were missed, everything is looked at again and ``SYNCED`` told once more.
@@ -42,44 +39,29 @@ class WorkloadWatch:
         """
         if group is not None and not inventory.groups.exists(group):
             raise GroupNotFoundError(group)
+        super().__init__()
         self._inventory = inventory
         self._group = group
         self._told: dict[str, Workload] = {}
-        self._lock = threading.Lock()
-        self._closed = False
         paths = inventory.paths
         # Before looking for the first time, so that no change falls between.
         self._changes = ChangeWatch([paths.runconfigs, paths.statuses, paths.runtimes])
         self._due = set(inventory.names())
         self._sync_due = True
 
-    def __iter__(self) -> Self:
-        return self
+    def _next(self) -> WorkloadEvent | None:
+        while not self._closed.is_set():
+            event = self._next_due()
+            if event is not None:
+                return event
+            self._await_change()
+        return None
 
-    def __next__(self) -> WorkloadEvent:
-        with self._lock:
-            while not self._closed:
-                event = self._next_due()
-                if event is not None:
-                    return event
-                self._await_change()
-            self._changes.close()
-            raise StopIteration
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the stream and free what it holds. Idempotent, from any thread; a blocked ``next`` ends at once."""
-        self._closed = True
+    def _interrupt(self) -> None:
         self._changes.interrupt()
-        with self._lock:
-            self._changes.close()
+
+    def _free(self) -> None:
+        self._changes.close()
 
     def _next_due(self) -> WorkloadEvent | None:
         """The next event among the workloads that may have changed."""

@@ -7,7 +7,9 @@ them, and that one never in the clear.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workloads._core.lazy import exports
 
 if TYPE_CHECKING:
     from workloads.secrets.chain import ChainProvider
@@ -41,30 +43,18 @@ __all__ = (
     "secret_names_used_by",
 )
 
-_MODULES = {
-    "chain": ("ChainProvider",),
-    "encrypted": ("EncryptedProvider",),
-    "environment": ("EnvironmentProvider", "scrub"),
-    "keyring_provider": ("KeyringProvider",),
-    "names": ("check_secret_name", "check_secret_value", "is_reserved"),
-    "protocols": ("SecretProvider", "SecretResolver"),
-    "resolution": ("resolve",),
-    "selection": ("PROVIDERS", "chosen_providers", "default_provider", "open_provider"),
-    "toolhive_file": ("ToolHiveProvider",),
-    "usage": ("secret_names_used_by",),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "chain": ("ChainProvider",),
+        "encrypted": ("EncryptedProvider",),
+        "environment": ("EnvironmentProvider", "scrub"),
+        "keyring_provider": ("KeyringProvider",),
+        "names": ("check_secret_name", "check_secret_value", "is_reserved"),
+        "protocols": ("SecretProvider", "SecretResolver"),
+        "resolution": ("resolve",),
+        "selection": ("PROVIDERS", "chosen_providers", "default_provider", "open_provider"),
+        "toolhive_file": ("ToolHiveProvider",),
+        "usage": ("secret_names_used_by",),
+    },
+)

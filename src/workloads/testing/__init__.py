@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloads._core.lazy import exports
+
 if TYPE_CHECKING:
     from workloads.testing.behaviour import ServerBehaviour
     from workloads.testing.conformance import ManagerConformance
@@ -16,18 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ("InMemoryManager", "ManagerConformance", "ServerBehaviour")
 
-_MODULES = {"InMemoryManager": "memory", "ManagerConformance": "conformance", "ServerBehaviour": "behaviour"}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__,
+    {"behaviour": ("ServerBehaviour",), "conformance": ("ManagerConformance",), "memory": ("InMemoryManager",)},
+)

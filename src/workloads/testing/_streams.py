@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from workloads._core.streams import ClosingStream
 from workloads.model import EventType, WorkloadEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
 
     from workloads.model import Workload
     from workloads.testing._world import World
@@ -19,40 +18,29 @@ __all__ = ("EventStream", "LineStream")
 T = TypeVar("T")
 
 
-class _Stream(Generic[T]):
-    """What both share: waiting for a change of the world, and being closed from any thread."""
+class _Stream(ClosingStream[T]):
+    """What both share: waiting for a change of the world."""
 
     def __init__(self, world: World) -> None:
+        super().__init__()
         self._world = world
-        self._closed = False
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> T:
+    def _next(self) -> T | None:
         with self._world.changed:
-            while not self._closed:
+            while not self._closed.is_set():
                 for item in self._due():
                     return item
                 if self._over():
-                    self.close()
-                else:
-                    self._world.changed.wait()
-        raise StopIteration
+                    break
+                self._world.changed.wait()
+        return None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the stream. Idempotent, from any thread; a blocked ``next`` ends at once."""
+    def _interrupt(self) -> None:
         with self._world.changed:
-            self._closed = True
             self._world.changed.notify_all()
+
+    def _free(self) -> None:
+        """Nothing is held."""
 
     def _due(self) -> list[T]:
         """The next item, if there is one now."""
@@ -64,7 +52,7 @@ class _Stream(Generic[T]):
 
 
 class LineStream(_Stream[str]):
-    """The lines of a log; satisfies ``manager.Stream``."""
+    """The lines of a log."""
 
     def __init__(
         self,
@@ -110,7 +98,7 @@ class LineStream(_Stream[str]):
 
 
 class EventStream(_Stream[WorkloadEvent]):
-    """Changes of workloads, at most one due for each; satisfies ``manager.Stream``."""
+    """Changes of workloads, at most one due for each."""
 
     def __init__(self, world: World, look: Callable[[str], Workload | None], *, group: str | None) -> None:
         """Begin to watch.
@@ -128,10 +116,8 @@ class EventStream(_Stream[WorkloadEvent]):
             self._names = set(world.entries)
             world.listen(self._names.add)
 
-    def close(self) -> None:
-        """End the stream. Idempotent, from any thread; a blocked ``next`` ends at once."""
+    def _free(self) -> None:
         self._world.unlisten(self._names.add)
-        super().close()
 
     def _due(self) -> list[WorkloadEvent]:
         while self._names:
