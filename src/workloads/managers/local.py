@@ -52,7 +52,9 @@ class LocalManager:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond the verbs that every manager has."""
-        return frozenset({Capability.RUN_FOREGROUND, Capability.STDIO, Capability.PROXY_LOGS, Capability.WATCH})
+        return frozenset({
+            Capability.RUN_FOREGROUND, Capability.STDIO, Capability.REPLICAS, Capability.PROXY_LOGS, Capability.WATCH,
+        })  # fmt: skip
 
     def close(self) -> None:
         """Free what the manager itself holds. Workloads go on. Idempotent."""

@@ -9,12 +9,13 @@ import pytest
 
 from workloads.errors import (
     GroupNotFoundError,
+    RunConfigError,
     WorkloadExistsError,
     WorkloadFailedError,
     WorkloadNotReadyError,
     WorkloadsError,
 )
-from workloads.model import Capability, Workload, WorkloadStatus
+from workloads.model import Capability, ReplicaCount, Workload, WorkloadStatus
 from workloads.testing.conformance.hooks import Hooks
 
 if TYPE_CHECKING:
@@ -29,6 +30,20 @@ class RunningTests(Hooks):
     def test_a_ready_workload_answers_at_its_url(self, subject: Manager) -> None:
         """Ready means proven: the first call succeeds."""
         assert self.call(self.run(subject).url, "hello") == "hello"
+
+    def test_replicas_are_ready_behind_one_url_or_refused(self, subject: Manager) -> None:
+        """As the capabilities say; a workload with fewer than it asks for would be a lie."""
+        if Capability.REPLICAS not in subject.capabilities:
+            with pytest.raises(RunConfigError, match="backend_replicas"):
+                subject.run_workload_detached(self.make_config("one", backend_replicas=2))
+            assert not subject.does_workload_exist("one")
+            return
+        workload = self.run(subject, backend_replicas=2)
+        assert workload.replicas.desired == 2
+        self.until(lambda: subject.get_workload("one").replicas.ready == 2)
+        assert self.call(workload.url, "hello") == "hello"
+        subject.stop_workloads(["one"]).wait(self.patience)
+        assert subject.get_workload("one").replicas == ReplicaCount(0, 2)
 
     def test_without_a_wait_a_workload_is_owned_and_known(self, subject: Manager) -> None:
         """Though its server is not ready."""
