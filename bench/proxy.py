@@ -16,13 +16,13 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bench.harness import ROUNDS, Figure, cpu_of_process, report
+from bench.roles import role, route, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
 
 GOAL = 0.15
 """The least share of the server's own throughput that passes through the proxy."""
@@ -48,14 +48,14 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
     proxied: list[float] = []
     micros: list[float] = []
     waits: list[float] = []
-    with _role("serve") as (server_port, _), _role("proxy", str(server_port)) as (proxy_port, proxy):
-        for port in (server_port, proxy_port):
+    with role(__name__, "serve") as server, role(__name__, "proxy", str(server.port)) as proxy:
+        for port in (server.port, proxy.port):
             _load(port, min(seconds, 1.0))
         for _ in range(rounds):
-            direct.append(_load(server_port, seconds)["rate"])
-            before = cpu_of_process(proxy)
-            through = _load(proxy_port, seconds)
-            micros.append((cpu_of_process(proxy) - before) / through["requests"] * 1e6)
+            direct.append(_load(server.port, seconds)["rate"])
+            before = cpu_of_process(proxy.pid)
+            through = _load(proxy.port, seconds)
+            micros.append((cpu_of_process(proxy.pid) - before) / through["requests"] * 1e6)
             proxied.append(through["rate"])
             waits.append(through["p99"] * 1e3)
     rates = statistics.median(direct), statistics.median(proxied)
@@ -70,20 +70,6 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
     values = {"straight to the server": rates[0], "through the proxy": rates[1]}
     plot = {"title": f"POSTs over {CONNECTIONS} connections", "values": values, "unit": "requests/s"}
     return report("proxy", figures, plot=plot, rounds=rounds, seconds=seconds)
-
-
-@contextmanager
-def _role(*arguments: str) -> Iterator[tuple[int, int]]:
-    """Run this file in another role. Yields the port it listens on and the number of its process."""
-    command = [sys.executable, "-m", "bench.proxy", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline()), process.pid
-        finally:
-            process.stdin.close()  # by which it knows that it shall end
-            process.wait(30)
 
 
 def _load(port: int, seconds: float) -> dict[str, float]:
@@ -104,37 +90,6 @@ async def _application(
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _serve() -> None:
-    import socket
-
-    import uvicorn
-
-    bound = socket.create_server(("127.0.0.1", 0), backlog=512)
-    config = uvicorn.Config(_application, http="httptools", lifespan="off", access_log=False, log_level="error")
-    server = uvicorn.Server(config)
-    print(bound.getsockname()[1], flush=True)
-    serving = asyncio.create_task(server.serve([bound]))
-    await _until_told_to_end()
-    server.should_exit = True
-    await serving
-
-
-async def _proxy(port: int) -> None:
-    from workloads import RunConfig
-    from workloads.proxyrunner import ProxyRunner, ReplicaAddress
-
-    config = RunConfig(name="bench", transport="streamable-http")
-    async with ProxyRunner(config, replicas=[ReplicaAddress("127.0.0.1", port)]) as runner:
-        print(runner.port, flush=True)
-        await _until_told_to_end()
-
-
-async def _until_told_to_end() -> None:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
 
 
 async def _generate(port: int, seconds: float) -> None:
@@ -190,10 +145,10 @@ async def _generate(port: int, seconds: float) -> None:
 if __name__ == "__main__":
     import uvloop
 
-    role, *rest = sys.argv[1:]
+    chosen, *rest = sys.argv[1:]
     roles = {
-        "serve": _serve,
-        "proxy": lambda: _proxy(int(rest[0])),
+        "serve": lambda: serve(_application),
+        "proxy": lambda: route(int(rest[0])),
         "load": lambda: _generate(int(rest[0]), float(rest[1])),
     }
-    uvloop.run(roles[role]())
+    uvloop.run(roles[chosen]())

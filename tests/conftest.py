@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import signal
 import sys
@@ -37,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     # Programs that came with this environment's packages, such as uvx and npx, though it was not activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    # Runners are started by the hundred. None shall compile these modules again where PYTHONDONTWRITEBYTECODE is set.
+    compileall.compile_dir(Path(__file__).parents[1] / "src", quiet=2)
     try:
         _required = needs.required()
     except ValueError as error:
