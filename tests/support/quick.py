@@ -15,7 +15,7 @@ QUICK = str(Path(__file__).parents[1] / "servers" / "quick_stdio.py")
 
 def quick(name: str = "quick", *args: str, **fields: Any) -> RunConfig:
     """A run config of the quick server, started with these arguments."""
-    return RunConfig(name=name, command=[sys.executable, QUICK], cmd_args=list(args), **fields)
+    return RunConfig(name=name, command=[sys.executable, "-I", "-S", QUICK], cmd_args=list(args), **fields)
 
 
 def record_of(name: str) -> RuntimeRecord:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from workloads.errors import MissingDependencyError
+from workloads.model import WorkloadStatus
 
 try:
     import pytest
@@ -119,6 +120,14 @@ class Hooks:
     def run(self, subject: Manager, name: str = "one", **fields: Any) -> Workload:
         """A workload that is ready."""
         return subject.run_workload_detached(self.make_config(name, **fields), wait=self.patience)
+
+    def run_all(self, subject: Manager, *configs: RunConfig) -> list[Workload]:
+        """Workloads that are all ready; they become it at the same time."""
+        for config in configs:
+            subject.run_workload_detached(config)
+        names = [config.name for config in configs]
+        self.until(lambda: all(subject.get_workload(name).status is WorkloadStatus.RUNNING for name in names))
+        return [subject.get_workload(name) for name in names]
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition holds, looked at again and again."""

@@ -98,8 +98,11 @@ class ReadingTests(Hooks):
 
     def test_lists_are_sorted_and_filtered(self, subject: Manager) -> None:
         """By name; what runs, unless all are wanted; and every label must match."""
-        self.run(subject, "zeta", container_labels={"team": "a", "tier": "x"})
-        self.run(subject, "alpha", container_labels={"team": "a"})
+        self.run_all(
+            subject,
+            self.make_config("zeta", container_labels={"team": "a", "tier": "x"}),
+            self.make_config("alpha", container_labels={"team": "a"}),
+        )
         assert _names(subject.list_workloads()) == ["alpha", "zeta"]
         subject.stop_workloads(["alpha"]).wait(self.patience)
         assert _names(subject.list_workloads()) == ["zeta"]

@@ -30,8 +30,7 @@ class StreamingTests(Hooks):
     def test_a_watch_begins_with_what_there_is(self, subject: Manager) -> None:
         """``ADDED`` for all present, then ``SYNCED``."""
         _need_watch(subject)
-        one = self.run(subject, "one")
-        two = self.run(subject, "two")
+        one, two = self.run_all(subject, self.make_config("one"), self.make_config("two"))
         subject.stop_workloads(["two"]).wait(self.patience)
         with subject.watch_workloads() as watch:
             first, second, third = next(watch), next(watch), next(watch)
