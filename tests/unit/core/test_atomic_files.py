@@ -250,3 +250,11 @@ def test_a_file_name_that_is_not_utf8_works(tmp_path):
     path = files.entry(tmp_path, os.fsdecode(b"\xff\xfe"))
     files.write_atomic(path, b"1")
     assert files.read_bytes(path) == b"1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file whose size is not told beforehand")
+def test_a_file_is_read_whole_whatever_its_size_was_said_to_be():
+    data, status = files.read_file("/proc/self/status")
+    assert status.st_size == 0
+    assert data.startswith(b"Name:")
+    assert data.endswith(b"\n")

@@ -107,6 +107,50 @@ def test_a_folder_that_is_exchanged_while_it_is_read_is_the_one_that_was_checked
         assert [content for _, _, content in records.look({})] == [b"checked"]
 
 
+def test_a_folder_that_goes_while_it_is_looked_at_is_an_empty_one(records, monkeypatch):
+    records.write("a", b"")
+    checked = os.open
+
+    def gone(path, flags, *args, **options):
+        if path == records.folder:
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return checked(path, flags, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", gone)
+        assert records.look({}) == []
+        assert records.names() == []
+
+
+@pytest.mark.parametrize("call", ["open", "listdir"])
+def test_a_folder_that_the_system_does_not_show_is_an_error(records, monkeypatch, call):
+    records.write("a", b"")
+
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse)
+        with pytest.raises(StateError, match="Permission denied") as caught:
+            records.names()
+    assert caught.value.path == records.folder
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_passed_over(records, monkeypatch):
+    records.write("a", b"")
+    records.write("b", b"")
+    listed = os.listdir
+
+    def remove(fd):
+        names = listed(fd)
+        records.path("b").unlink()
+        return names
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", remove)
+        assert [name for name, _, _ in records.look({})] == ["a"]
+
+
 def test_a_name_that_would_not_be_listed_is_refused(records):
     with pytest.raises(InvalidNameError, match="tmp"):
         records.write(".a.tmp-b", b"")
