@@ -125,7 +125,7 @@ class WorkloadLifecycle(Protocol):
         Args:
             config: What to run.
             wait: None returns as soon as its proxy runner owns it; a number waits up to so many seconds until it is
-                ready.
+                ready, and up to so many for another operation on the name.
 
         Raises:
             RunConfigError: It asks for what the runtime cannot give; lists every such key.

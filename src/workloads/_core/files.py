@@ -2,12 +2,15 @@
 
 A file is written whole under a temporary name, ``.<file name>.tmp-<random>``, and then given its own: who reads sees
 the old content or the new, whatever happens in between. Files get mode 0600 and folders 0700, whatever the umask.
+
+A temporary file is locked for as long as its writer lives, so that :func:`sweep` can tell one that was left behind.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import io
 import os
 import re
@@ -33,6 +36,7 @@ __all__ = (
     "remove",
     "rename",
     "secure_folder",
+    "sweep",
     "write_atomic",
 )
 
@@ -44,6 +48,8 @@ _FOLDER_MODE = 0o700
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _TEMPORARY = ".tmp-"
 _RANDOM_BYTES = 8
+# Those that are swept: of this library alone, since others do not lock theirs.
+_OURS = re.compile(rf"\..+{re.escape(_TEMPORARY)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}", re.DOTALL)
 # What a file system allows, less what a temporary name adds.
 _LONGEST_NAME = 255 - len(f".{_TEMPORARY}") - 2 * _RANDOM_BYTES
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # what nearly all are, and nothing is wrong with
@@ -221,6 +227,46 @@ def remove(path: Path) -> bool:
     return True
 
 
+def sweep(folder: Path) -> int:
+    """Remove the temporary files that writers left in a folder when they were killed; never those of a live writer.
+
+    Args:
+        folder: The folder, which need not exist. Folders within it are not looked at.
+
+    Returns:
+        How many were removed.
+
+    Raises:
+        StateError: The folder cannot be looked at, or one of them not be removed.
+    """
+    removed = 0
+    with _as_state_errors(folder):
+        try:
+            names = os.listdir(folder)  # noqa: PTH208  # hidden names alone become paths
+        except FileNotFoundError:
+            return 0
+        for name in names:
+            if name.startswith(".") and _OURS.fullmatch(name):
+                removed += _sweep_file(folder / name)
+    return removed
+
+
+def _sweep_file(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # renamed or removed by its writer, or no file of a writer
+        return False
+    try:
+        if not _is_abandoned(fd):
+            return False
+        with contextlib.suppress(FileNotFoundError):  # its writer ended well a moment ago
+            path.unlink()
+            return True
+        return False
+    finally:
+        os.close(fd)
+
+
 def secure_folder(path: Path, *, root: Path | None = None) -> None:
     """Make sure that a folder exists and that only its owner, this user, can change what is in it.
 
@@ -327,21 +373,50 @@ def _make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def _temporary(path: Path, data: bytes, *, durable: bool) -> Generator[Path, None, None]:
-    """A file beside ``path`` that holds ``data``; gone afterwards unless it was renamed."""
-    temporary = path.with_name(f".{path.name}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
+    """A locked file beside ``path`` that holds ``data``; gone afterwards unless it was renamed."""
+    fd, temporary = _open_temporary(path)
     try:
-        with io.FileIO(fd, "w") as file:
-            os.fchmod(fd, _FILE_MODE)  # the umask may have taken rights from the owner
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
-            if durable:
-                os.fsync(fd)
+        os.fchmod(fd, _FILE_MODE)  # the umask may have taken rights from the owner
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        if durable:
+            os.fsync(fd)
         yield temporary
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+        finally:
+            # Closing alone would keep the lock while a child that was forked a moment ago has its copy.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            os.close(fd)
+
+
+def _open_temporary(path: Path) -> tuple[int, Path]:
+    while True:
+        temporary = path.with_name(f".{path.name}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            # A sweep may have taken it for left behind before it was locked.
+            swept = not os.fstat(fd).st_nlink
+        except BaseException:
+            os.close(fd)
             temporary.unlink()
+            raise
+        if not swept:
+            return fd, temporary
+        os.close(fd)
+
+
+def _is_abandoned(fd: int) -> bool:
+    """Whether no writer of a temporary file lives; it is locked from then on, so that none begins."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return stat.S_ISREG(os.fstat(fd).st_mode)
 
 
 def _sync_folder(path: Path) -> None:

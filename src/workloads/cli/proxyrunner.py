@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workloads.cli.signals import ShutdownSignals
-from workloads.errors import WorkloadsError
+from workloads.errors import WorkloadFailedError, WorkloadsError
 
 if TYPE_CHECKING:
     from workloads._core.paths import Paths
@@ -88,6 +88,8 @@ def _run_stored(name: str, paths: Paths, reporter: Reporter, signals: ShutdownSi
     from workloads.managers.inventory import Inventory
 
     start = Start.decode(sys.stdin.buffer.readline())
+    if start is None:
+        raise WorkloadFailedError(name, "who started its proxy runner has gone")
     inventory = Inventory(paths)
     record = inventory.records.read(name)
     runtime = "process" if record is None else record.runtime
@@ -128,7 +130,9 @@ def _run(
 
     if not signals.received:
         with (
-            Ownership(config.name, runtime, paths=paths, reporter=reporter) as ownership,
+            Ownership(
+                config.name, runtime, paths=paths, reporter=reporter, launcher=start.launcher
+            ) as ownership,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(serve())

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ("Inventory",)
 
-_BUSY_TIMEOUT = 60.0
-
 T = TypeVar("T")
 
 
@@ -124,19 +122,32 @@ class Inventory:
         return workload
 
     @contextlib.contextmanager
-    def operation(self, name: str) -> Generator[None]:
-        """Be the only one who changes this workload.
+    def operation(self, name: str, timeout: float) -> Generator[None]:
+        """Be the only one who changes this workload; what killed writers left in the state folder is removed first.
+
+        Args:
+            name: The workload.
+            timeout: Seconds to wait for another operation on it.
 
         Raises:
-            WorkloadBusyError: Another operation on it took too long.
+            WorkloadBusyError: Another operation on it took longer.
         """
         lock = self.records.operation_lock(name)
-        if not lock.acquire(_BUSY_TIMEOUT):
-            raise WorkloadBusyError(name, waited=_BUSY_TIMEOUT)
+        if not lock.acquire(timeout):
+            raise WorkloadBusyError(name, waited=timeout)
         try:
+            self.sweep()
             yield
         finally:
             lock.release()
+
+    def sweep(self) -> None:
+        """Remove the temporary files of writers that were killed."""
+        from workloads._core.files import sweep
+
+        paths = self.paths
+        for folder in {paths.state, paths.data, paths.runconfigs, paths.groups, paths.runtimes, paths.statuses}:
+            sweep(folder)
 
     def replica_logs(self, name: str) -> int:
         """How many replicas of the workload have a log."""

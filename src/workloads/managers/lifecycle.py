@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from typing import TYPE_CHECKING
 
-from workloads._core import process
+import attrs
+
 from workloads.errors import (
-    CorruptStateError,
     GroupNotFoundError,
     PortInUseError,
     Problem,
@@ -19,16 +18,18 @@ from workloads.errors import (
     WorkloadsError,
 )
 from workloads.managers.admission import admit, secrets_of
+from workloads.managers.ending import end, was_launch_interrupted
 from workloads.managers.handshake import Start
 from workloads.managers.logs import server_lines
 from workloads.managers.spawn import spawn_runner
-from workloads.managers.view import NEEDS_RUNNER
+from workloads.managers.view import was_meant_to_run
 from workloads.model import WorkloadStatus
 from workloads.runtimes.process.ports import free_port, is_free
 from workloads.runtimes.registry import load_runtime
 
 if TYPE_CHECKING:
-    from workloads._core.process import ProcessIdentity
+    from contextlib import AbstractContextManager
+
     from workloads.config import RunConfig
     from workloads.managers.inventory import Inventory
     from workloads.managers.settings import Settings
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ("Lifecycle",)
 
 _OWN_TIMEOUT = 30.0
-_KILL_TIMEOUT = 5.0
 _PORT_TRIES = 5
 _LOG_LINES = 20
 
@@ -53,7 +53,7 @@ class Lifecycle:
 
     def run_detached(self, config: RunConfig, *, wait: float | None) -> None:
         """Create a workload and leave it running; ``wait`` is None or the seconds it has to become ready."""
-        handle = self._create(config, foreground=False)
+        handle = self._create(config, foreground=False, busy_timeout=wait)
         try:
             if wait is not None:
                 self._expect(config.name, handle, "ready", wait)
@@ -84,7 +84,7 @@ class Lifecycle:
         """
         if config.name != name:
             raise RunConfigError([Problem("name", f"must stay {name!r}, got {config.name!r}; names cannot be changed")])
-        with self._inventory.operation(name):
+        with self._operation(name):
             # An update of a workload that did not run has no proposal, so one that was interrupted was of one that did.
             interrupted = self._inventory.configs.has_proposal(name)
             self._settle(name)
@@ -107,10 +107,18 @@ class Lifecycle:
                 raise
 
     def recover(self, name: str) -> None:
-        """Start a workload again that a crash, or the end of the machine, has ended; else do nothing."""
-        with self._inventory.operation(name):
+        """Start a workload again that a crash, or the end of the machine, has ended; finish its delete; else nothing."""
+        with self._operation(name):
+            stored = self._inventory.stored(name)
+            if stored is None:
+                return
+            if stored.status is not None and stored.status.status is WorkloadStatus.REMOVING:
+                # Who deletes holds the lock, so nobody does any more.
+                self._end(name, 0.0)
+                self._inventory.forget(name)
+                return
             # Looked at first: a runner that is ended says that it was stopped, unless it is killed before.
-            meant_to_run = self._inventory.configs.has_proposal(name) or self._was_running(name)
+            meant_to_run = self._inventory.configs.has_proposal(name) or was_meant_to_run(stored)
             self._settle(name)
             if not meant_to_run or self._inventory.has_runner(name):
                 return
@@ -119,7 +127,7 @@ class Lifecycle:
 
     def sweep(self, name: str) -> bool:
         """End and remove what is left of a workload whose run config is gone; returns whether anything was."""
-        with self._inventory.operation(name):
+        with self._operation(name):
             if self._inventory.stored(name) is not None or not self._inventory.has_leftovers(name):
                 return False
             self._end(name, 0.0)
@@ -128,14 +136,14 @@ class Lifecycle:
 
     def start(self, name: str) -> None:
         """Start a workload that is not running, and wait until it is ready."""
-        with self._inventory.operation(name):
+        with self._operation(name):
             self._settle(name)
             handle = self._start(name)
         self._await_start(name, handle)
 
     def restart(self, name: str, *, grace: float) -> None:
         """Stop a workload and start it again, and wait until it is ready."""
-        with self._inventory.operation(name):
+        with self._operation(name):
             self._inventory.config(name)
             self._settle(name)
             self._stop(name, grace)
@@ -144,26 +152,30 @@ class Lifecycle:
 
     def stop(self, name: str, *, grace: float) -> None:
         """Stop a workload: its proxy drains, then its server ends; what is left after ``grace`` seconds is killed."""
-        with self._inventory.operation(name):
+        with self._operation(name):
             self._inventory.get(name)
             self._settle(name)
             self._stop(name, grace)
 
     def delete(self, name: str, *, grace: float) -> None:
         """Stop a workload and remove what is kept of it; its run config goes last, so nothing is left unseen."""
-        with self._inventory.operation(name):
+        with self._operation(name):
             if self._inventory.stored(name) is None:
                 return
             self._inventory.statuses.set(name, WorkloadStatus.REMOVING)
             self._end(name, grace)
             self._inventory.forget(name)
 
+    def _operation(self, name: str, busy_timeout: float | None = None) -> AbstractContextManager[None]:
+        """Be the only one who changes a workload; ``busy_timeout`` is the caller's own, None that of the settings."""
+        return self._inventory.operation(name, self._settings.busy_timeout if busy_timeout is None else busy_timeout)
+
     # Creating and starting
 
-    def _create(self, config: RunConfig, *, foreground: bool) -> RunnerHandle:
+    def _create(self, config: RunConfig, *, foreground: bool, busy_timeout: float | None = None) -> RunnerHandle:
         name = config.name
         self._admit(config)
-        with self._inventory.operation(name):
+        with self._operation(name, busy_timeout):
             self._settle(name)
             present = self._inventory.find(name)
             if present is not None and present.status is not WorkloadStatus.ERROR:
@@ -200,12 +212,12 @@ class Lifecycle:
     def _spawn(self, config: RunConfig, start: Start) -> RunnerHandle:
         """Start the runner of a stored run config, and wait until it owns the workload and listens."""
         name = config.name
-        self._inventory.records.launch(name, self._runtime)
+        launcher = self._inventory.records.launch(name, self._runtime).launcher
         self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
         try:
             handle = spawn_runner(
                 name,
-                start,
+                attrs.evolve(start, launcher=launcher),
                 log=self._inventory.paths.proxy_log(name),
                 state_dir=None if self._settings.state_dir is None else self._inventory.paths.state,
                 python=self._settings.python,
@@ -216,14 +228,11 @@ class Lifecycle:
                 handle.close()
                 raise
         except WorkloadsError as error:
+            self._end(name, 0.0)
             reason = error.reason if isinstance(error, WorkloadFailedError) else str(error)
             self._inventory.statuses.set(name, WorkloadStatus.ERROR, reason, process_id=0)
             raise
         return handle
-
-    def _was_running(self, name: str) -> bool:
-        status = self._inventory.statuses.read(name)
-        return status is not None and status.status in NEEDS_RUNNER
 
     def _start(self, name: str) -> RunnerHandle | None:
         config = self._inventory.config(name)
@@ -281,53 +290,24 @@ class Lifecycle:
     # Ending
 
     def _settle(self, name: str) -> None:
-        """Undo an update that was interrupted before the new run config was proven."""
-        if self._inventory.configs.has_proposal(name):
+        """Undo what was interrupted: an update before the new run config was proven, a start before it was owned."""
+        proposed = self._inventory.configs.has_proposal(name)
+        if proposed or was_launch_interrupted(self._inventory.records, name):
             self._end(name, 0.0)
+        if proposed:
             self._inventory.configs.withdraw(name)
 
     def _stop(self, name: str, grace: float) -> None:
-        self._inventory.statuses.set(name, WorkloadStatus.STOPPING)
+        # That it is stopping is for its runner to say: who is killed before the runner is told has stopped nothing.
         context = self._end(name, grace)
         self._inventory.statuses.set(name, WorkloadStatus.STOPPED, context, process_id=0)
 
     def _end(self, name: str, grace: float) -> str:
-        """End the runner and the replicas of a workload, whatever is left of them; tells when it was cut."""
-        try:
-            record = self._inventory.records.read(name)
-        except CorruptStateError:
-            self._drop_damaged_record(name)
-            record = None
-        if record is None:
-            return ""
-        context = _end_runner(record.runner, grace)
-        for replica in record.replicas:
-            if process.signal_group(replica, signal.SIGKILL):
-                process.wait_gone(replica, _KILL_TIMEOUT)
-        self._inventory.records.write(record.released())
-        return context
-
-    def _drop_damaged_record(self, name: str) -> None:
-        """Remove a runtime record that cannot be read, when nothing runs: servers end with their runner."""
-        lock = self._inventory.records.owner_lock(name)
-        if not lock.acquire(0):
-            raise WorkloadFailedError(
-                name, "its runtime record is damaged while a proxy runner owns it; end that process, then try again"
-            )
-        try:
-            self._inventory.records.delete(name)
-        finally:
-            lock.release()
+        """End whatever is left of a workload; tells when it was cut."""
+        return end(self._inventory.records, name, grace)
 
 
 def _check_port(config: RunConfig) -> None:
     if not is_free(config.port, config.host):
         raise PortInUseError(config.host, config.port)
 
-
-def _end_runner(runner: ProcessIdentity | None, grace: float) -> str:
-    if runner is None or not process.send_signal(runner, signal.SIGTERM) or process.wait_gone(runner, grace):
-        return ""
-    process.send_signal(runner, signal.SIGKILL)
-    process.wait_gone(runner, _KILL_TIMEOUT)
-    return f"killed: it had not drained after {grace:g} s"

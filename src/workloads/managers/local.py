@@ -141,8 +141,9 @@ class LocalManager:
     def recover(self) -> Completion:
         """Start again what a crash or the end of the machine has ended, and end what such a runner has left behind.
 
-        Workloads that were stopped stay stopped, and those that run are left alone. Each is done when it is ready.
+        What else was interrupted is brought to its end: updates are undone, deletes finished. Workloads that were stopped stay stopped, and those that run are left alone. Each is done when it is ready.
         """
+        self._inventory.sweep()
         return _batch(self._inventory.names(), self._lifecycle.recover)
 
     def prune(self) -> list[str]:
@@ -151,6 +152,7 @@ class LocalManager:
         Returns:
             The names of those workloads, sorted.
         """
+        self._inventory.sweep()
         return [name for name in self._inventory.leftovers() if self._lifecycle.sweep(name)]
 
     # Watching
@@ -167,7 +169,7 @@ class LocalManager:
         """See :meth:`workloads.WorkloadGrouping.move_to_group`."""
         from workloads.managers.membership import Membership
 
-        membership = Membership(self._inventory)
+        membership = Membership(self._inventory, self._settings.busy_timeout)
         distinct = _distinct(names)
         membership.check(distinct, source, target)
         membership.move(distinct, source, target)
@@ -178,7 +180,7 @@ class LocalManager:
         from workloads.groups import FileGroupManager
         from workloads.managers.membership import Membership
 
-        return FileGroupManager(self._inventory.paths, Membership(self._inventory))
+        return FileGroupManager(self._inventory.paths, Membership(self._inventory, self._settings.busy_timeout))
 
     # Logs
 

@@ -23,9 +23,15 @@ __all__ = ("Membership",)
 class Membership:
     """The members of groups, as group managers need them (:class:`workloads.groups.MemberStore`)."""
 
-    def __init__(self, inventory: Inventory) -> None:
-        """Look at, and change, the run configs of this inventory."""
+    def __init__(self, inventory: Inventory, busy_timeout: float) -> None:
+        """Look at, and change, the run configs of this inventory.
+
+        Args:
+            inventory: The inventory.
+            busy_timeout: Seconds to wait for another operation on a workload.
+        """
         self._inventory = inventory
+        self._busy_timeout = busy_timeout
 
     def members(self, group: str) -> list[str]:
         """The names of the workloads in a group, sorted. One whose run config is damaged is in none."""
@@ -71,7 +77,7 @@ class Membership:
         )
 
     def _move(self, name: str, source: str, target: str) -> None:
-        with self._inventory.operation(name):
+        with self._inventory.operation(name, self._busy_timeout):
             config = self._inventory.configs.load(name)
             if config is not None and config.effective_group == source:
                 self._inventory.configs.save(config.evolve(group=target))

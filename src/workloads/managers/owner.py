@@ -41,9 +41,20 @@ class Ownership:
     of its own, in order, so that no disk holds up a proxy.
     """
 
-    def __init__(self, name: str, runtime: str, *, paths: Paths, reporter: Reporter) -> None:
-        """Prepare to own the workload ``name``; nothing is taken yet."""
+    def __init__(
+        self, name: str, runtime: str, *, paths: Paths, reporter: Reporter, launcher: ProcessIdentity | None = None
+    ) -> None:
+        """Prepare to own a workload; nothing is taken yet.
+
+        Args:
+            name: The workload.
+            runtime: What executes it.
+            paths: Where the state is.
+            reporter: Tells the manager that waits for the workload, if one does.
+            launcher: Who began the start on whose behalf this is; None for nobody.
+        """
         self._name = name
+        self._launcher = launcher
         self._reporter = reporter
         self._statuses = StatusStore(paths)
         self._records = RuntimeRecordStore(paths)
@@ -56,11 +67,16 @@ class Ownership:
         """Take the workload.
 
         Raises:
-            WorkloadFailedError: It has an owner already.
+            WorkloadFailedError: It has an owner already, or the start was undone meanwhile.
         """
         if not self._lock.acquire(timeout=5.0):
             raise WorkloadFailedError(self._name, "another proxy runner owns it")
-        self._write(attrs.evolve(self._record, runner=process.current()))
+        try:
+            self._check_launch()
+            self._write(attrs.evolve(self._record, runner=process.current()))
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def __exit__(
@@ -87,6 +103,13 @@ class Ownership:
     def status(self, status: WorkloadStatus, context: str) -> None:
         """The workload is in this state."""
         self._submit(self._set_status, status, context)
+
+    def _check_launch(self) -> None:
+        if self._launcher is not None:
+            record = self._records.read(self._name)
+            if record is None or record.launcher != self._launcher:
+                # The launcher was killed, and the next operation on the workload has undone what it began.
+                raise WorkloadFailedError(self._name, "its start was undone before its proxy runner was up")
 
     def _submit(self, work: Callable[..., None], /, *args: object) -> None:
         self._writer.submit(self._guarded, work, *args)

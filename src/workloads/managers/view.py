@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.state import RuntimeRecord, StatusRecord
 
-__all__ = ("NEEDS_RUNNER", "Stored", "observed_status", "user_labels", "view")
+__all__ = ("NEEDS_RUNNER", "Stored", "observed_status", "user_labels", "view", "was_meant_to_run")
 
 _TOOLHIVE_LABELS = frozenset({
     "toolhive", "toolhive-name", "toolhive-basename", "toolhive-transport", "toolhive-port",
@@ -110,6 +110,17 @@ def observed_status(stored: Stored, alive: Callable[[ProcessIdentity], bool]) ->
     if status is WorkloadStatus.STOPPING:
         return WorkloadStatus.STOPPED, context
     return status, context
+
+
+def was_meant_to_run(stored: Stored) -> bool:
+    """Whether a workload was meant to have a proxy runner when it was last written about."""
+    if stored.status is None or stored.config is None:
+        return False
+    if stored.status.status in NEEDS_RUNNER:
+        return True
+    # Without replicas, stopped is what it is while its runner is up; who drains strikes out the runner.
+    without_server = stored.config.effective_backend_replicas == 0 and stored.status.status is WorkloadStatus.STOPPED
+    return without_server and stored.record is not None and stored.record.runner is not None
 
 
 def user_labels(labels: Mapping[str, str]) -> dict[str, str]:

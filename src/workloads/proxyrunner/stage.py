@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from workloads.proxyrunner.exchanges import Exchanges
 from workloads.proxyrunner.guard import Guard
 from workloads.proxyrunner.health import Health
 from workloads.proxyrunner.listener import Listener, bind
-from workloads.proxyrunner.threads import in_thread
+from workloads.proxyrunner.threads import in_thread, taken_in_thread
 from workloads.proxyrunner.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ class Stage:
             RunConfigError: The server cannot be routed to.
         """
         options = self._options
-        bound = await in_thread(bind, options.name, options.host, options.port)
+        bound = await taken_in_thread(
+            partial(bind, options.name, options.host, options.port), lambda bound: bound.close()
+        )
         try:
             self._assembly = await self._assemble()
             port = _port(bound)
@@ -157,6 +160,9 @@ class Stage:
         Args:
             limit: Seconds it may take; then everything is ended at once. Default: None, as long as it takes.
         """
+        if not self._failed:
+            # Always, and first: who is told of the end alone would take it for a workload without replicas.
+            self._told.status(WorkloadStatus.STOPPING)
         try:
             async with asyncio.timeout(limit):
                 await self._drain()
@@ -179,8 +185,6 @@ class Stage:
         self._health.down(_ENDING)
         if self._listener is not None:
             self._listener.leave()
-        if not self._failed:
-            self._told.status(WorkloadStatus.STOPPING)
         keeper, keeping = assembly.keeper, self._keeping
         if keeper is not None and keeping is not None and not keeper.retire():
             await _cancelled(keeping)
@@ -228,7 +232,7 @@ class Stage:
 
             runtime = ProcessRuntime()
         if self._log is None or self._folder is None:
-            self._scratch = Path(await in_thread(tempfile.mkdtemp, prefix="workloads-"))
+            self._scratch = Path(await taken_in_thread(partial(tempfile.mkdtemp, prefix="workloads-"), os.rmdir))
         return Source(partial(self._start, runtime), self._log_of, tuple(self._secrets.values()))
 
     def _start(self, runtime: Runtime, index: int) -> Replica:

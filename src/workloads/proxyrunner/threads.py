@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("in_thread",)
+__all__ = ("in_thread", "taken_in_thread")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,6 +39,25 @@ def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> asy
 
     threading.Thread(target=run, name=f"workloads-{getattr(call, '__name__', 'call')}", daemon=True).start()
     return outcome
+
+
+async def taken_in_thread(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
+    """Run a blocking call in a new thread that takes something.
+
+    Args:
+        take: The call. Who is cancelled waits for its end, for it cannot be called back.
+        give_back: What is done with its result then.
+
+    Returns:
+        Its result.
+    """
+    outcome = in_thread(take)
+    try:
+        return await asyncio.shield(outcome)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):  # it took nothing
+            give_back(await outcome)
+        raise
 
 
 def _tell(loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[T], settle: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from workloads._core.files import sweep
 from workloads._core.locks import FileLock
 from workloads.errors import SecretStoreUnavailableError
 
@@ -19,7 +20,7 @@ _TIMEOUT = 5.0
 
 @contextmanager
 def only_writer(path: Path, provider: str) -> Generator[None]:
-    """Be the only one who changes a file, for the length of a ``with`` block.
+    """Be the only one who changes a file, for the length of a ``with`` block; removes what killed writers left beside it.
 
     Args:
         path: The file, in a folder that exists. Its lock is beside it, and stays.
@@ -32,6 +33,7 @@ def only_writer(path: Path, provider: str) -> Generator[None]:
     if not lock.acquire(_TIMEOUT):
         raise SecretStoreUnavailableError(provider, f"another has held {lock.path} for {_TIMEOUT:g} s; try again")
     try:
+        sweep(path.parent)
         yield
     finally:
         lock.release()

@@ -2,9 +2,9 @@
 
 A program runs what it wants to test inside :func:`watched`. Started by :func:`survey` it writes down every point that
 it passes: each change of a file, start of a process and signal, just before it happens, and the end of the block.
-Started by :func:`crash` it is killed at one of them. The points are CPython's audit events, and calls that have none
-are replaced while the block runs, so that nothing has to be changed in the code under test. Without either,
-:func:`watched` does nothing.
+Started by :func:`crash` it is killed at one of them. A write is two points: before it, and when half of it is done.
+The points are CPython's audit events, and calls that have none are replaced while the block runs, so that nothing has
+to be changed in the code under test. Without either, :func:`watched` does nothing.
 
 Example:
     Program ``move.py``::
@@ -54,6 +54,7 @@ _PROCESS_EVENTS = {
 }
 # Functions without an audit event; what they are given is a descriptor or the content, and no target.
 _UNAUDITED = ((os, "write"), (os, "fsync"), (signal, "pidfd_send_signal"))
+_HALF = "os.write half done"
 _END = "end"
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
@@ -63,7 +64,7 @@ class CrashPoint(NamedTuple):
 
     Attributes:
         number: Its place among those that the program passes, from 0.
-        event: What happens: the name of an audit event or of a function, or ``end``.
+        event: What happens: the name of an audit event or of a function, ``os.write half done``, or ``end``.
         target: The file, program or signal it happens with.
     """
 
@@ -167,16 +168,19 @@ class _Watch:
         def passed(*arguments: Any, **options: Any) -> Any:
             if self.on:
                 self.point(name, "")
+                if function is self._write and len(arguments[1]) > 1:
+                    self.point(_HALF, "", lambda: self._write(arguments[0], arguments[1][: len(arguments[1]) // 2]))
             return function(*arguments, **options)
 
         return passed
 
-    def point(self, event: str, target: str) -> None:
-        """Pass a point, or be killed there."""
+    def point(self, event: str, target: str, last: Callable[[], object] = lambda: None) -> None:
+        """Pass a point, or do this last thing and be killed there."""
         if self._log is not None:
             self._write(self._log, f"{event}\t{target}\n".encode(errors="replace"))
         if self._passed == self._at:
             self.on = False  # the signal is an event too
+            last()
             os.kill(os.getpid(), signal.SIGKILL)
         self._passed += 1
 

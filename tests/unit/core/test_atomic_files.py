@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -258,3 +261,99 @@ def test_a_file_is_read_whole_whatever_its_size_was_said_to_be():
     assert status.st_size == 0
     assert data.startswith(b"Name:")
     assert data.endswith(b"\n")
+
+
+_WRITER = """
+import os, sys, time
+from pathlib import Path
+from workloads._core import files
+os.fsync = lambda fd: (print("in the midst", flush=True), time.sleep(60))
+files.write_atomic(Path(sys.argv[1]), b"new")
+"""
+
+
+@pytest.fixture
+def writer(folder):
+    """A process in the midst of a write."""
+    child = subprocess.Popen([sys.executable, "-c", _WRITER, str(folder / "a")], stdout=subprocess.PIPE)
+    assert child.stdout.readline()
+    yield child
+    child.kill()
+    child.wait()
+    child.stdout.close()
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_a_live_one_writes_is_not(folder, writer):
+    files.write_atomic(folder / "a", b"old")
+    assert files.sweep(folder) == 0
+    assert len(list(folder.iterdir())) == 2
+    writer.kill()
+    writer.wait()
+    assert files.sweep(folder) == 1
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    assert files.read_bytes(folder / "a") == b"old"
+
+
+@pytest.mark.parametrize(
+    "name", [".tmp-123456789", ".a.json.tmp-1234567890", "a.tmp-0123456789abcdef", ".a.tmp-0123456789abcdeF", ".a"]
+)
+def test_what_this_library_did_not_write_is_not_swept(folder, name):
+    (folder / name).touch()
+    assert files.sweep(folder) == 0
+    assert (folder / name).exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")])
+def test_only_files_are_swept(folder, make):
+    make(folder / ".a.tmp-0123456789abcdef")
+    assert files.sweep(folder) == 0
+
+
+def test_a_folder_that_does_not_exist_has_nothing_to_sweep(folder):
+    assert files.sweep(folder / "none") == 0
+
+
+def test_a_temporary_file_that_is_swept_before_it_is_locked_is_begun_anew(folder, monkeypatch):
+    flock, swept = fcntl.flock, []
+
+    def sweep_first(fd, operation):
+        if not swept:
+            swept.append(True)
+            assert files.sweep(folder) == 1
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_first)
+    files.write_atomic(folder / "a", b"new")
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    assert files.read_bytes(folder / "a") == b"new"
+
+
+def test_writers_and_sweepers_at_once_lose_nothing(folder):
+    """Every write is whole and lasts, however often others sweep meanwhile."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def sweep() -> None:
+        while not stop.is_set():
+            files.sweep(folder)
+
+    def write(name: str) -> None:
+        try:
+            for number in range(200):
+                files.write_atomic(folder / name, b"%d" % number)
+                assert files.read_bytes(folder / name) == b"%d" % number
+                assert files.create_exclusive(folder / f"{name}-{number}", b"", durable=False)
+        except BaseException as failure:
+            failures.append(failure)
+
+    sweepers = [threading.Thread(target=sweep) for _ in range(2)]
+    writers = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+    for thread in (*sweepers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in sweepers:
+        thread.join()
+    assert not failures
+    assert len(list(folder.iterdir())) == 3 + 3 * 200

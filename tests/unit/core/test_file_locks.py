@@ -115,6 +115,7 @@ def test_a_file_that_was_removed_while_waiting_for_it_is_noticed(path):
 
 def test_a_file_that_was_replaced_is_noticed(path, monkeypatch):
     """TH-13.17: lock files are unlinked on release: two holders are possible, of the old inode and the new."""
+    path.touch()
     flock, replaced = fcntl.flock, []
 
     def replace_after_locking(fd, operation):

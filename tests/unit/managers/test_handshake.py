@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from workloads._core.process import ProcessIdentity
 from workloads.errors import PortInUseError, RunConfigError, WorkloadFailedError
 from workloads.managers.handshake import Event, Reporter, Start
 
@@ -38,3 +39,10 @@ def test_a_manager_that_has_gone_needs_not_be_told():
     reporter.send(Event("ready"))
     reporter.close()
     reporter.close()
+
+
+def test_a_start_that_was_cut_is_none_and_one_with_a_launcher_names_it():
+    start = Start({}, launcher=ProcessIdentity(7, 8, "boot", "ns", "host"))
+    line = start.encode()
+    assert Start.decode(line) == start
+    assert all(Start.decode(line[:length]) is None for length in range(len(line)))

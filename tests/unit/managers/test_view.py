@@ -8,7 +8,7 @@ import pytest
 
 from workloads._core.process import ProcessIdentity
 from workloads.config import RunConfig
-from workloads.managers.view import Stored, observed_status, user_labels, view
+from workloads.managers.view import Stored, observed_status, user_labels, view, was_meant_to_run
 from workloads.model import ProxyMode, WorkloadStatus
 from workloads.proxyrunner.address import client_url
 from workloads.state import RuntimeRecord, StatusRecord
@@ -55,6 +55,23 @@ def test_the_status_is_checked_against_what_lives(given, living, status, context
     observed, why = observed_status(given, living.__contains__)
     assert observed is status
     assert context in why
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (stored(WorkloadStatus.RUNNING, runner=RUNNER), True),
+        (stored(WorkloadStatus.STARTING, launcher=LAUNCHER), True),
+        (stored(WorkloadStatus.STOPPED, runner=RUNNER), False),
+        (stored(WorkloadStatus.STOPPED, runner=RUNNER, config=RunConfig(name="a", backend_replicas=0)), True),
+        (stored(WorkloadStatus.STOPPED, port=1, config=RunConfig(name="a", backend_replicas=0)), False),
+        (stored(WorkloadStatus.STOPPING, runner=RUNNER, config=RunConfig(name="a", backend_replicas=0)), False),
+        (stored(WorkloadStatus.ERROR, runner=RUNNER), False),
+        (stored(None), False),
+    ],
+)
+def test_what_was_meant_to_run_is_known_from_what_is_stored(given, expected):
+    assert was_meant_to_run(given) is expected
 
 
 def test_the_view_shows_what_callers_need():

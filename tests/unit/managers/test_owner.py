@@ -1,0 +1,117 @@
+"""Owning a workload: what is reported to whoever started it, and who may not own it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+
+import attrs
+import pytest
+
+from workloads._core import process
+from workloads._core.paths import Paths
+from workloads.config import RunConfig
+from workloads.errors import WorkloadFailedError
+from workloads.managers.ending import end, was_launch_interrupted
+from workloads.managers.handshake import Reporter
+from workloads.managers.owner import Ownership, run_owned
+from workloads.model import WorkloadStatus
+from workloads.proxyrunner import stage
+from workloads.runtimes.registry import load_runtime
+from workloads.state import RuntimeRecordStore, StatusStore
+
+
+@pytest.fixture
+def paths(state_dir):
+    return Paths.locate(state_dir=state_dir)
+
+
+@pytest.fixture
+def records(paths):
+    return RuntimeRecordStore(paths)
+
+
+@pytest.fixture
+def report():
+    read, write = os.pipe()
+    reporter = Reporter(write)
+    yield reporter, read
+    reporter.close()
+    os.close(read)
+
+
+def test_a_runner_that_is_stopped_before_it_listens_does_not_say_that_it_is_ready(paths, report, monkeypatch):
+    reporter, read = report
+    binding, go_on = threading.Event(), threading.Event()
+    bind = stage.bind
+
+    def slowly(*args):
+        binding.set()
+        assert go_on.wait(10)
+        return bind(*args)
+
+    monkeypatch.setattr(stage, "bind", slowly)
+
+    config = RunConfig(name="a", command=["x"], backend_replicas=0)
+
+    async def stopped_while_binding(ownership: Ownership) -> None:
+        owned = run_owned(
+            config, load_runtime("process"), ownership, paths=paths, secrets={}, shutdown=asyncio.Event()
+        )
+        task = asyncio.create_task(owned)
+        await asyncio.to_thread(binding.wait, 10)
+        task.cancel()
+        go_on.set()
+        await asyncio.wait({task})
+
+    with Ownership("a", "process", paths=paths, reporter=reporter) as ownership:
+        asyncio.run(stopped_while_binding(ownership))
+    reporter.close()
+    said = [json.loads(line)["kind"] for line in os.read(read, 65536).splitlines()]
+    assert "ready" not in said, said
+    assert StatusStore(paths).read("a").status is WorkloadStatus.STOPPED
+
+
+def test_a_runner_whose_start_was_undone_does_not_take_the_workload(paths, records, report):
+    launcher = records.launch("a", "process").launcher
+    assert was_launch_interrupted(records, "a")
+    end(records, "a", 0)
+    assert not was_launch_interrupted(records, "a")
+    late = Ownership("a", "process", paths=paths, reporter=report[0], launcher=launcher)
+    with pytest.raises(WorkloadFailedError, match="undone"):
+        late.__enter__()
+    assert records.read("a").runner is None
+    with records.owner_lock("a").held(0):
+        pass
+
+
+def test_a_runner_whose_start_was_begun_again_by_another_does_not_take_the_workload(paths, records, report):
+    first = attrs.evolve(process.current(), pid=1)
+    records.launch("a", "process")
+    with pytest.raises(WorkloadFailedError, match="undone"):
+        Ownership("a", "process", paths=paths, reporter=report[0], launcher=first).__enter__()
+
+
+def test_an_interrupted_start_whose_runner_is_about_to_say_who_it_is_is_waited_for(records):
+    """Between the owner lock and the record a runner is not known yet; it must not be passed over."""
+    record = records.launch("a", "process")
+    lock = records.owner_lock("a")
+    assert lock.acquire(0)
+    context: list[str] = []
+    ender = threading.Thread(target=lambda: context.append(end(records, "a", 0)))
+    ender.start()
+    gone = attrs.evolve(process.current(), start_ticks=0)
+    records.write(attrs.evolve(record, launcher=None, runner=gone))
+    ender.join(5)
+    lock.release()
+    assert context == [""]
+    assert records.read("a").runner is None
+
+
+def test_a_lock_that_is_held_by_nobody_known_is_told(records, monkeypatch):
+    monkeypatch.setattr("workloads.managers.ending._WORD_TRIES", 2)
+    records.launch("a", "process")
+    with records.owner_lock("a").held(0), pytest.raises(WorkloadFailedError, match=r"a\.lock"):
+        end(records, "a", 0)
