@@ -411,12 +411,18 @@ def _open_temporary(path: Path) -> tuple[int, Path]:
 
 
 def _is_abandoned(fd: int) -> bool:
-    """Whether no writer of a temporary file lives; it is locked from then on, so that none begins."""
+    """Whether no writer needs a temporary file any more; it is locked from then on, so that none begins."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    if status.st_nlink > 1:
+        # It has its own name already, and a lock on it may be one on that.
+        return True
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return stat.S_ISREG(os.fstat(fd).st_mode)
+    return True
 
 
 def _sync_folder(path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads._core import files
+from workloads._core.locks import FileLock
 from workloads.errors import InsecureStateError, InvalidNameError, StateError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another user")
@@ -267,6 +268,7 @@ _WRITER = """
 import os, sys, time
 from pathlib import Path
 from workloads._core import files
+from workloads._core.locks import FileLock
 os.fsync = lambda fd: (print("in the midst", flush=True), time.sleep(60))
 files.write_atomic(Path(sys.argv[1]), b"new")
 """
@@ -292,6 +294,14 @@ def test_what_a_killed_writer_left_is_swept_and_what_a_live_one_writes_is_not(fo
     assert files.sweep(folder) == 1
     assert [path.name for path in folder.iterdir()] == ["a"]
     assert files.read_bytes(folder / "a") == b"old"
+
+
+def test_what_was_left_of_a_lock_that_is_held_is_swept(folder):
+    """A lock file gets its name by a link, so what is left has the same lock."""
+    with FileLock(folder / "a.lock").held(0):
+        (folder / ".a.lock.tmp-0123456789abcdef").hardlink_to(folder / "a.lock")
+        assert files.sweep(folder) == 1
+    assert [path.name for path in folder.iterdir()] == ["a.lock"]
 
 
 @pytest.mark.parametrize(
