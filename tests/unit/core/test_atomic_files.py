@@ -349,7 +349,7 @@ def test_writers_and_sweepers_at_once_lose_nothing(folder):
 
     def write(name: str) -> None:
         try:
-            for number in range(200):
+            for number in range(50):
                 files.write_atomic(folder / name, b"%d" % number)
                 assert files.read_bytes(folder / name) == b"%d" % number
                 assert files.create_exclusive(folder / f"{name}-{number}", b"", durable=False)
@@ -366,4 +366,4 @@ def test_writers_and_sweepers_at_once_lose_nothing(folder):
     for thread in sweepers:
         thread.join()
     assert not failures
-    assert len(list(folder.iterdir())) == 3 + 3 * 200
+    assert len(list(folder.iterdir())) == 3 + 3 * 50
