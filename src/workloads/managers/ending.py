@@ -66,8 +66,8 @@ def was_launch_interrupted(records: RuntimeRecordStore, name: str) -> bool:
 def _without_launch(records: RuntimeRecordStore, name: str) -> RuntimeRecord | None:
     """The runtime record of a workload; from now on no runner takes it that was launched before.
 
-    A runner compares the launcher on record with its own while it holds the owner lock. So either the launcher is
-    struck out here before it looks, or it is already on record when this returns.
+    A runner looks for its own start on record while it holds the owner lock. So either the start is struck out here
+    before it looks, or the runner is on record when this returns.
     """
     lock = records.owner_lock(name)
     for _ in range(_WORD_TRIES):

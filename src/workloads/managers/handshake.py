@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from workloads._core.process import ProcessIdentity
 from workloads.errors import PortInUseError, WorkloadFailedError
 
 if TYPE_CHECKING:
@@ -34,13 +33,13 @@ class Start:
         secrets: Resolved secrets: environment variable and value.
         foreground: Whether the runner shall end when its caller goes.
         proposed: Whether to run the proposed run config, not the stored one.
-        launcher: Who must still be on record as the launcher when the runner takes the workload; None for whoever.
+        launch_id: The start on record when the runner takes the workload must be this one; empty for whichever.
     """
 
     secrets: Mapping[str, str] = attrs.field(repr=False)
     foreground: bool = False
     proposed: bool = False
-    launcher: ProcessIdentity | None = None
+    launch_id: str = ""
 
     def encode(self) -> bytes:
         """The line to send."""
@@ -49,12 +48,7 @@ class Start:
     @classmethod
     def decode(cls, line: bytes) -> Start | None:
         """The message in a line; None when the line was cut, because the manager ended."""
-        if not line.endswith(b"\n"):
-            return None
-        message: dict[str, Any] = json.loads(line)
-        if message["launcher"] is not None:
-            message["launcher"] = ProcessIdentity.from_dict(message["launcher"])
-        return cls(**message)
+        return cls(**json.loads(line)) if line.endswith(b"\n") else None
 
 
 @attrs.frozen

@@ -212,12 +212,12 @@ class Lifecycle:
     def _spawn(self, config: RunConfig, start: Start) -> RunnerHandle:
         """Start the runner of a stored run config, and wait until it owns the workload and listens."""
         name = config.name
-        launcher = self._inventory.records.launch(name, self._runtime).launcher
+        launch_id = self._inventory.records.launch(name, self._runtime).launch_id
         self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
         try:
             handle = spawn_runner(
                 name,
-                attrs.evolve(start, launcher=launcher),
+                attrs.evolve(start, launch_id=launch_id),
                 log=self._inventory.paths.proxy_log(name),
                 state_dir=None if self._settings.state_dir is None else self._inventory.paths.state,
                 python=self._settings.python,

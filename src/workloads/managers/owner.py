@@ -42,7 +42,7 @@ class Ownership:
     """
 
     def __init__(
-        self, name: str, runtime: str, *, paths: Paths, reporter: Reporter, launcher: ProcessIdentity | None = None
+        self, name: str, runtime: str, *, paths: Paths, reporter: Reporter, launch_id: str = ""
     ) -> None:
         """Prepare to own a workload; nothing is taken yet.
 
@@ -51,10 +51,10 @@ class Ownership:
             runtime: What executes it.
             paths: Where the state is.
             reporter: Tells the manager that waits for the workload, if one does.
-            launcher: Who began the start on whose behalf this is; None for nobody.
+            launch_id: The start on record must still be this one; empty for whichever.
         """
         self._name = name
-        self._launcher = launcher
+        self._launch_id = launch_id
         self._reporter = reporter
         self._statuses = StatusStore(paths)
         self._records = RuntimeRecordStore(paths)
@@ -105,10 +105,10 @@ class Ownership:
         self._submit(self._set_status, status, context)
 
     def _check_launch(self) -> None:
-        if self._launcher is not None:
+        if self._launch_id:
             record = self._records.read(self._name)
-            if record is None or record.launcher != self._launcher:
-                # The launcher was killed, and the next operation on the workload has undone what it began.
+            if record is None or record.launch_id != self._launch_id:
+                # Whoever began it was killed or interrupted, and the next operation on the workload has undone it.
                 raise WorkloadFailedError(self._name, "its start was undone before its proxy runner was up")
 
     def _submit(self, work: Callable[..., None], /, *args: object) -> None:

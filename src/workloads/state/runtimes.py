@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ("RuntimeRecord", "RuntimeRecordStore")
 
 _KEYS = frozenset({
-    "name", "runtime", "library_version", "host", "port", "proxy_url", "launcher", "runner", "replicas",
+    "name", "runtime", "library_version", "host", "port", "proxy_url", "launcher", "launch_id", "runner", "replicas",
     "ready_replicas",
 })  # fmt: skip
 
@@ -40,6 +41,7 @@ class RuntimeRecord:
         port: The port of its proxy; 0 while it has none.
         proxy_url: What a client connects to; empty when that follows from host and port.
         launcher: The process that is starting it; None when none is.
+        launch_id: Tells this start from every other one; empty when nobody is starting it.
         runner: Its proxy runner, which owns it; None when there is none.
         replicas: The leaders of the process groups of its servers.
         ready_replicas: How many of its servers answer.
@@ -53,6 +55,7 @@ class RuntimeRecord:
     port: int = 0
     proxy_url: str = ""
     launcher: ProcessIdentity | None = None
+    launch_id: str = ""
     runner: ProcessIdentity | None = None
     replicas: tuple[ProcessIdentity, ...] = attrs.field(default=(), converter=tuple[ProcessIdentity, ...])
     ready_replicas: int = 0
@@ -60,7 +63,7 @@ class RuntimeRecord:
 
     def released(self) -> RuntimeRecord:
         """The record of the workload when nothing of it runs and nobody starts it; its port stays."""
-        return attrs.evolve(self, launcher=None, runner=None, replicas=(), ready_replicas=0)
+        return attrs.evolve(self, launcher=None, launch_id="", runner=None, replicas=(), ready_replicas=0)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as a JSON object."""
@@ -73,6 +76,7 @@ class RuntimeRecord:
             "port": self.port,
             "proxy_url": self.proxy_url,
             "launcher": None if self.launcher is None else self.launcher.to_dict(),
+            "launch_id": self.launch_id,
             "runner": None if self.runner is None else self.runner.to_dict(),
             "replicas": [replica.to_dict() for replica in self.replicas],
             "ready_replicas": self.ready_replicas,
@@ -96,6 +100,7 @@ class RuntimeRecord:
             port=whole_number(document, "port", 0),
             proxy_url=text(document, "proxy_url", ""),
             launcher=_identity(document.get("launcher"), "launcher"),
+            launch_id=text(document, "launch_id", ""),
             runner=_identity(document.get("runner"), "runner"),
             replicas=_identities(document.get("replicas")),
             ready_replicas=whole_number(document, "ready_replicas", 0),
@@ -166,7 +171,11 @@ class RuntimeRecordStore:
 
         previous = self.read(name) or RuntimeRecord(name=name, runtime=runtime)
         record = attrs.evolve(
-            previous.released(), runtime=runtime, library_version=version("workloads"), launcher=current()
+            previous.released(),
+            runtime=runtime,
+            library_version=version("workloads"),
+            launcher=current(),
+            launch_id=os.urandom(8).hex(),
         )
         self.write(record)
         return record

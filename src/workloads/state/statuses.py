@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ("StatusRecord", "StatusStore")
 
-_LOCK_TIMEOUT = 1.0
+# Its holders only write a file, but a disk may be slow, and a status that is given up is lost.
+_LOCK_TIMEOUT = 10.0
 _ACTIVE = frozenset(status.value for status in WorkloadStatus if status.is_active)
 _KEYS = frozenset({"status", "status_context", "created_at", "updated_at", "process_id", "started_at"})
 
@@ -115,7 +116,7 @@ class StatusStore:
             process_id: The pid of its proxy runner, 0 for none; None (the default) keeps what is there.
 
         Raises:
-            WorkloadBusyError: Another process has held the lock of the file for a second.
+            WorkloadBusyError: Another process has held the lock of the file for 10 seconds.
         """
         lock = self._records.lock(name)
         if not lock.acquire(_LOCK_TIMEOUT):
@@ -140,7 +141,7 @@ class StatusStore:
             Whether there was one.
 
         Raises:
-            WorkloadBusyError: Another process has held the lock of the file for a second.
+            WorkloadBusyError: Another process has held the lock of the file for 10 seconds.
         """
         if not self._records.exists(name):
             return False

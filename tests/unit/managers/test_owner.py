@@ -75,11 +75,11 @@ def test_a_runner_that_is_stopped_before_it_listens_does_not_say_that_it_is_read
 
 
 def test_a_runner_whose_start_was_undone_does_not_take_the_workload(paths, records, report):
-    launcher = records.launch("a", "process").launcher
+    launch_id = records.launch("a", "process").launch_id
     assert was_launch_interrupted(records, "a")
     end(records, "a", 0)
     assert not was_launch_interrupted(records, "a")
-    late = Ownership("a", "process", paths=paths, reporter=report[0], launcher=launcher)
+    late = Ownership("a", "process", paths=paths, reporter=report[0], launch_id=launch_id)
     with pytest.raises(WorkloadFailedError, match="undone"):
         late.__enter__()
     assert records.read("a").runner is None
@@ -87,11 +87,11 @@ def test_a_runner_whose_start_was_undone_does_not_take_the_workload(paths, recor
         pass
 
 
-def test_a_runner_whose_start_was_begun_again_by_another_does_not_take_the_workload(paths, records, report):
-    first = attrs.evolve(process.current(), pid=1)
-    records.launch("a", "process")
+def test_a_runner_whose_start_was_begun_again_does_not_take_the_workload(paths, records, report):
+    first, second = (records.launch("a", "process").launch_id for _ in range(2))
+    assert first != second
     with pytest.raises(WorkloadFailedError, match="undone"):
-        Ownership("a", "process", paths=paths, reporter=report[0], launcher=first).__enter__()
+        Ownership("a", "process", paths=paths, reporter=report[0], launch_id=first).__enter__()
 
 
 def test_an_interrupted_start_whose_runner_is_about_to_say_who_it_is_is_waited_for(records):

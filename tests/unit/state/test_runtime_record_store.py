@@ -90,8 +90,13 @@ def test_launching_writes_down_who_starts_it_and_keeps_what_else_is_known(store)
     record = store.launch("a", "podman")
     assert record == store.read("a")
     assert record == attrs.evolve(
-        RECORD.released(), runtime="podman", library_version=version("workloads"), launcher=process.current()
+        RECORD.released(),
+        runtime="podman",
+        library_version=version("workloads"),
+        launcher=process.current(),
+        launch_id=record.launch_id,
     )
+    assert record.launch_id not in ("", store.launch("a", "podman").launch_id)
 
 
 def test_launching_a_new_workload_makes_a_record(store):

@@ -193,12 +193,13 @@ def test_delete_removes_the_status_and_leaves_the_lock(store, paths):
     assert [path.name for path in paths.statuses.iterdir()] == ["a.lock"]
 
 
-def test_whoever_holds_the_lock_is_waited_for_one_second(store, paths):
+def test_whoever_holds_the_lock_is_waited_for_but_not_for_ever(store, paths, monkeypatch):
+    monkeypatch.setattr("workloads.state.statuses._LOCK_TIMEOUT", 0.1)
     store.set("a", STOPPED)
     with FileLock(paths.statuses / "a.lock").held(0):
         with pytest.raises(WorkloadBusyError) as caught:
             store.set("a", RUNNING)
-        assert caught.value.waited == 1
+        assert caught.value.waited == 0.1
         with pytest.raises(WorkloadBusyError):
             store.delete("a")
         assert store.read("a").status is STOPPED, "reads need no lock"

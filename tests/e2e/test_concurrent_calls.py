@@ -1,0 +1,157 @@
+"""Calls at the same time, interrupted and timed out: none leaves a thread, process, descriptor or lock behind.
+
+What is left is looked for after every test, by the fixture that all tests have.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+
+import pytest
+from tests.support.mcp_client import call_tool
+from tests.support.quick import quick, runner_of
+from tests.support.waiting import wait_until
+
+from workloads import WorkloadExistsError, WorkloadsError, WorkloadStatus
+from workloads._core.locks import FileLock
+
+CALLERS = 6
+
+
+def together(call) -> list[WorkloadsError | None]:
+    """Let several threads make a call at the same moment; returns how each ended."""
+    outcomes: list[WorkloadsError | None] = []
+    at_once = threading.Barrier(CALLERS)
+
+    def attempt(number: int) -> None:
+        at_once.wait()
+        try:
+            call(number)
+            outcomes.append(None)
+        except WorkloadsError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=attempt, args=(number,)) for number in range(CALLERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(50)
+    assert len(outcomes) == CALLERS, "one of them does not end"
+    return outcomes
+
+
+def assert_no_lock_is_held(manager) -> None:
+    for lock in manager._inventory.paths.state.rglob("*+op.lock"):
+        with FileLock(lock).held(0):
+            pass
+
+
+@contextmanager
+def interrupted(after: float):
+    """Interrupt the main thread after so many seconds, as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, after)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "delete", "recover"])
+def test_a_verb_that_is_called_many_times_at_once_is_done_once(manager, verb):
+    manager.run_workload_detached(quick(), wait=20)
+    if verb in ("start", "recover"):
+        manager.stop_workloads(["quick"]).wait(20)
+    calls = {
+        "start": lambda _: manager.start_workloads(["quick"]).wait(40),
+        "stop": lambda _: manager.stop_workloads(["quick"]).wait(40),
+        "delete": lambda _: manager.delete_workloads(["quick"]).wait(40),
+        "recover": lambda _: manager.recover().wait(40),
+    }
+    assert together(calls[verb]) == [None] * CALLERS
+    if verb == "delete":
+        assert manager.list_workloads(all=True) == []
+    else:
+        status = WorkloadStatus.RUNNING if verb == "start" else WorkloadStatus.STOPPED
+        assert manager.get_workload("quick").status is status
+    assert_no_lock_is_held(manager)
+
+
+def test_updates_at_once_are_done_one_after_the_other_and_the_last_one_runs(manager):
+    workload = manager.run_workload_detached(quick(), wait=20)
+    assert together(
+        lambda number: manager.update_workload("quick", quick(env_vars={"TOKEN": f"t{number}"})).wait(50)
+    ) == [None] * CALLERS
+    assert manager.get_run_config("quick").env_vars["TOKEN"] in call_tool(workload.url, "env")
+    assert_no_lock_is_held(manager)
+
+
+def test_different_verbs_at_once_leave_a_workload_that_is_what_it_is_said_to_be(manager):
+    manager.run_workload_detached(quick(), wait=20)
+    verbs = [
+        lambda: manager.restart_workloads(["quick"]).wait(40),
+        lambda: manager.stop_workloads(["quick"]).wait(40),
+        lambda: manager.update_workload("quick", quick(env_vars={"A": "b"})).wait(40),
+        lambda: manager.move_to_group(["quick"], "default", "default"),
+        lambda: manager.run_workload_detached(quick(), wait=40),
+        lambda: manager.recover().wait(40),
+    ]
+    outcomes = together(lambda number: verbs[number]())
+    assert {type(error) for error in outcomes if error is not None} <= {WorkloadExistsError, WorkloadsError} | {
+        type(error) for error in outcomes if "stopped before it was ready" in str(error)
+    }
+    manager.start_workloads(["quick"]).wait(20)
+    assert call_tool(manager.get_workload("quick").url, "echo", text="one") == "one"
+    assert manager.get_run_config("quick").env_vars == {"A": "b"}
+    assert_no_lock_is_held(manager)
+
+
+def test_a_wait_that_times_out_leaves_the_work_to_go_on(manager):
+    manager.run_workload_detached(quick(), wait=20)
+    completion = manager.restart_workloads(["quick"])
+    with pytest.raises(TimeoutError, match="the work goes on"):
+        completion.wait(0.01)
+    assert not completion.done()
+    assert completion.wait(30) == {"quick": None}
+    assert manager.get_workload("quick").status is WorkloadStatus.RUNNING
+    assert_no_lock_is_held(manager)
+
+
+def test_an_interrupted_wait_leaves_the_work_to_go_on(manager):
+    manager.run_workload_detached(quick(), wait=20)
+    before = runner_of("quick")
+    completion = manager.restart_workloads(["quick"])
+    with interrupted(0.05), pytest.raises(KeyboardInterrupt):
+        completion.wait()
+    assert completion.wait(30) == {"quick": None}
+    assert runner_of("quick") != before
+    assert_no_lock_is_held(manager)
+
+
+@pytest.mark.parametrize("after", [0.002, 0.05, 0.2, 0.5, 0.9])
+def test_an_interrupted_run_leaves_nothing_or_a_workload(manager, after):
+    try:
+        with interrupted(after):
+            manager.run_workload_detached(quick(), wait=20)
+    except KeyboardInterrupt:
+        assert_no_lock_is_held(manager)
+    manager.recover().wait(30)
+    if manager.does_workload_exist("quick"):
+        manager.start_workloads(["quick"]).wait(30)
+        wait_until(lambda: manager.get_workload("quick").status is WorkloadStatus.RUNNING)
+        assert call_tool(manager.get_workload("quick").url, "echo", text="there") == "there"
+
+
+def test_an_interrupted_wait_for_another_operation_holds_nothing(manager):
+    manager.run_workload_detached(quick(backend_replicas=0))
+    with manager._inventory.records.operation_lock("quick").held(0):
+        with interrupted(0.1), pytest.raises(KeyboardInterrupt):
+            manager.run_workload_detached(quick(), wait=20)
+    assert_no_lock_is_held(manager)
