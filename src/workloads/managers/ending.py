@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ("end", "was_launch_interrupted")
 
 _KILL_TIMEOUT = 5.0
+# What a runner gives its server when nobody says how long.
+_OWN_GRACE = 10.0
 # A runner says who it is as soon as it has taken the owner lock.
 _WORD_TRIES = 100
 _WORD_PAUSE = 0.05
@@ -41,6 +43,8 @@ def end(records: RuntimeRecordStore, name: str, grace: float) -> str:
         record = None
     if record is None:
         return ""
+    if grace > _OWN_GRACE and record.runner is not None and process.is_alive(record.runner):
+        records.ask_to_end(name, record.runner, grace)
     context = _end_runner(record.runner, grace)
     for replica in record.replicas:
         if process.signal_group(replica, signal.SIGKILL):

@@ -239,8 +239,11 @@ class Lifecycle:
         if self._inventory.has_runner(name):
             return None
         self._admit(config)
+        secrets = self._secrets(config)
+        # Before what runs is struck out: who is killed between leaves a workload that was meant to run.
+        self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
         self._end(name, 0.0)
-        return self._spawn(config, Start(self._secrets(config)))
+        return self._spawn(config, Start(secrets))
 
     def _await_start(self, name: str, handle: RunnerHandle | None) -> None:
         if handle is not None:

@@ -104,6 +104,11 @@ class Ownership:
         """The workload is in this state."""
         self._submit(self._set_status, status, context)
 
+    def stop_grace(self) -> float | None:
+        """How many seconds whoever ends the workload gives it; None when nobody said. Blocks."""
+        assert self._record.runner is not None
+        return self._records.asked_to_end(self._name, self._record.runner)
+
     def _check_launch(self) -> None:
         if self._launch_id:
             record = self._records.read(self._name)
@@ -184,5 +189,6 @@ async def run_owned(
         log=lambda index: paths.server_log(base, index),
         folder=lambda index: paths.server_folder(base, index),
         observer=ownership,
+        stop_grace=ownership.stop_grace,
     )
     await runner.serve(shutdown)

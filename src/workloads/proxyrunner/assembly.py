@@ -51,8 +51,8 @@ class Keeper(Protocol):
         """Start nothing any more. Returns whether :meth:`run` has something left to watch."""
         ...
 
-    async def stop(self) -> None:
-        """End what it started."""
+    async def stop(self, grace: float | None = None) -> None:
+        """End what it started; what has not ended by itself after ``grace`` seconds (None: 10) is killed."""
         ...
 
     async def kill(self) -> None:

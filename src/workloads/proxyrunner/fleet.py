@@ -191,9 +191,9 @@ class Fleet(Generic[T]):
                 member.task.cancel()
         return serving
 
-    async def stop(self) -> None:
-        """End every server. Idempotent."""
-        await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors))
+    async def stop(self, grace: float | None = None) -> None:
+        """End every server, after so many seconds by force. Idempotent."""
+        await asyncio.gather(*(supervisor.stop(grace) for supervisor in self._supervisors))
 
     async def kill(self) -> None:
         """End every server at once."""

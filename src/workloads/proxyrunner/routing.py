@@ -68,7 +68,7 @@ class Routing:
         """Nothing is started. Returns False: there is nothing to watch."""
         return False
 
-    async def stop(self) -> None:
+    async def stop(self, grace: float | None = None) -> None:
         """Nothing: the server belongs to somebody else."""
 
     async def kill(self) -> None:

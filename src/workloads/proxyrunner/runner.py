@@ -45,6 +45,7 @@ class ProxyRunner:
         folder: The private working folder of each replica, by its index. Default: in a temporary folder.
         observer: Is told what happens.
         request_timeout: Seconds a stdio server may take for a request. Default: None, as long as it takes.
+        stop_grace: Tells, when it drains, how many seconds the server gets to end by itself; may block. Default: 10 s.
 
     Example:
         >>> config = RunConfig(name="time", image="uvx://mcp-server-time", transport="stdio")  # doctest: +SKIP
@@ -63,6 +64,7 @@ class ProxyRunner:
         folder: Callable[[int], Path] | None = None,
         observer: RunnerObserver | None = None,
         request_timeout: float | None = None,
+        stop_grace: Callable[[], float | None] | None = None,
     ) -> None:
         """Prepare; nothing is started and no port is taken yet."""
         self._config = config
@@ -73,6 +75,7 @@ class ProxyRunner:
         self._folder = folder
         self._told = Told(observer)
         self._request_timeout = request_timeout
+        self._stop_grace = stop_grace
         self._used = False
         self._stage: Stage | None = None
         self._shutdown: asyncio.Event | None = None
@@ -138,6 +141,7 @@ class ProxyRunner:
             folder=self._folder,
             told=self._told,
             request_timeout=self._request_timeout,
+            stop_grace=self._stop_grace,
         )
         try:
             await stage.open()

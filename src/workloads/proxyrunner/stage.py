@@ -52,6 +52,7 @@ class Stage:
         log: Where the log of each replica goes.
         folder: The working folder of each replica.
         request_timeout: Seconds a stdio server may take for a request.
+        stop_grace: Tells how long servers get to end by themselves; blocks.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Stage:
         log: Callable[[int], Path] | None,
         folder: Callable[[int], Path] | None,
         request_timeout: float | None,
+        stop_grace: Callable[[], float | None] | None = None,
     ) -> None:
         """Prepare; nothing is taken yet."""
         self._config = config
@@ -76,6 +78,7 @@ class Stage:
         self._log = log
         self._folder = folder
         self._request_timeout = request_timeout
+        self._stop_grace = stop_grace
         self._exchanges = Exchanges()
         self._health = Health(options.transport, lambda: datetime.now(UTC))
         self._told = told
@@ -190,7 +193,7 @@ class Stage:
             await _cancelled(keeping)
         await self._exchanges.finish()
         if keeper is not None:
-            await keeper.stop()
+            await keeper.stop(None if self._stop_grace is None else await in_thread(self._stop_grace))
         if keeping is not None:
             await _cancelled(keeping)
 

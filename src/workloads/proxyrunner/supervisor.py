@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STOP_GRACE = 10.0
-"""Seconds a server gets to end by itself after it was asked to."""
+"""Seconds a server gets to end by itself after it was asked to, unless something else is said."""
 
 _INPUT_GRACE = 2.0
 _EXIT_NEWS = 1.0
@@ -139,8 +139,12 @@ class Supervisor(Generic[T]):
         self._retired = True
         return self._serving
 
-    async def stop(self) -> None:
-        """End the server, if there is one: first in the way of its protocol, then by signals. Idempotent."""
+    async def stop(self, grace: float | None = None) -> None:
+        """End the server, if there is one: first in the way of its protocol, then by signals. Idempotent.
+
+        Args:
+            grace: Seconds it gets to end by itself after it was asked to; None is 10.
+        """
         async with self._stopping:
             server, link = self._server, self._link
             if server is None:
@@ -149,7 +153,7 @@ class Supervisor(Generic[T]):
                 link.close_input()
                 if server.replica.stdin is not None:
                     await server.wait(_INPUT_GRACE)
-            await server.stop(STOP_GRACE)
+            await server.stop(STOP_GRACE if grace is None else grace)
             self._let_go()
 
     async def kill(self) -> None:

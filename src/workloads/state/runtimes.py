@@ -11,7 +11,7 @@ from workloads._core.cache import RecordCache
 from workloads._core.collections import EMPTY_DICT, read_only
 from workloads._core.fields import others, text, whole_number
 from workloads._core.process import ProcessIdentity, current
-from workloads._core.records import RecordFolder, dump_object, load_object
+from workloads._core.records import SUFFIX, RecordFolder, dump_object, load_object
 from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ("RuntimeRecord", "RuntimeRecordStore")
 
+_END = f"+end{SUFFIX}"  # no name holds a '+', so it is never taken for another workload's
 _KEYS = frozenset({
     "name", "runtime", "library_version", "host", "port", "proxy_url", "launcher", "launch_id", "runner", "replicas",
     "ready_replicas",
@@ -189,7 +190,36 @@ class RuntimeRecordStore:
         Returns:
             Whether there was one.
         """
+        self._records.remove(name, _END)
         return self._records.remove(name)
+
+    def ask_to_end(self, name: str, runner: ProcessIdentity, grace: float) -> None:
+        """Write down for a proxy runner, before it is signalled, how long its server may take to end.
+
+        Args:
+            name: The workload.
+            runner: Whom it is for.
+            grace: Seconds.
+        """
+        self._records.write(name, dump_object({"runner": runner.to_dict(), "grace": grace}), _END)
+
+    def asked_to_end(self, name: str, runner: ProcessIdentity) -> float | None:
+        """What :meth:`ask_to_end` wrote for this proxy runner; None when it wrote nothing.
+
+        Args:
+            name: The workload.
+            runner: Who asks.
+        """
+        data = self._records.read(name, _END)
+        if data is None:
+            return None
+        try:
+            document = load_object(data)
+            meant = _identity(document.get("runner"), "runner") == runner
+            grace = document.get("grace")
+        except ValueError:
+            return None
+        return float(grace) if meant and isinstance(grace, (int, float)) else None
 
     def names(self) -> list[str]:
         """The workloads that have a runtime record, damaged or not, sorted."""
