@@ -86,9 +86,10 @@ def test_a_verb_that_is_called_many_times_at_once_is_done_once(manager, verb):
 
 def test_updates_at_once_are_done_one_after_the_other_and_the_last_one_runs(manager):
     workload = manager.run_workload_detached(quick(), wait=20)
-    assert together(
-        lambda number: manager.update_workload("quick", quick(env_vars={"TOKEN": f"t{number}"})).wait(50)
-    ) == [None] * CALLERS
+    assert (
+        together(lambda number: manager.update_workload("quick", quick(env_vars={"TOKEN": f"t{number}"})).wait(50))
+        == [None] * CALLERS
+    )
     assert manager.get_run_config("quick").env_vars["TOKEN"] in call_tool(workload.url, "env")
     assert_no_lock_is_held(manager)
 
@@ -151,7 +152,7 @@ def test_an_interrupted_run_leaves_nothing_or_a_workload(manager, after):
 
 def test_an_interrupted_wait_for_another_operation_holds_nothing(manager):
     manager.run_workload_detached(quick(backend_replicas=0))
-    with manager._inventory.records.operation_lock("quick").held(0):
-        with interrupted(0.1), pytest.raises(KeyboardInterrupt):
-            manager.run_workload_detached(quick(), wait=20)
+    lock = manager._inventory.records.operation_lock("quick")
+    with lock.held(0), interrupted(0.1), pytest.raises(KeyboardInterrupt):
+        manager.run_workload_detached(quick(), wait=20)
     assert_no_lock_is_held(manager)

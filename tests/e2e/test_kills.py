@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import psutil
@@ -25,11 +26,13 @@ from tests.support.waiting import wait_until
 
 from workloads import LocalManager, Settings, WorkloadsError, WorkloadStatus
 from workloads._core import process
-from workloads._core.process import ProcessIdentity
+
+if TYPE_CHECKING:
+    from workloads._core.process import ProcessIdentity
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "10"))
 SEED = os.environ.get("KILL_SEED", "1")
-DRIVER = str(Path(__file__).parents[1] / "support" / "kill_driver.py")
+ROOT = Path(__file__).parents[2]
 # How long each takes, so that kills fall into all of it.
 VERBS = {"run": 0.9, "update": 1.1, "stop": 0.25, "idle": 0.1}
 pytestmark = [pytest.mark.needs("linux"), pytest.mark.timeout(60 + 10 * ROUNDS)]
@@ -136,10 +139,8 @@ def rounds(kind: str):
 def test_a_killed_manager_leaves_nothing_torn_lost_or_astray(scene):
     for verb, token, moment, place in rounds("manager"):
         scene.prepare(verb)
-        with subprocess.Popen(
-            [sys.executable, DRIVER, str(scene.state), verb, token], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        ) as driver:  # fmt: skip
+        command = [sys.executable, "-m", "tests.support.kill_driver", str(scene.state), verb, token]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as driver:
             assert driver.stdout is not None
             assert driver.stdout.readline() == b"begins\n"
             time.sleep(moment)

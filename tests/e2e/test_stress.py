@@ -63,12 +63,11 @@ def prepared(manager: LocalManager, size: Size) -> None:
 
 def stress(state: Path, size: Size) -> list[Acknowledged]:
     """Let all processes do all their updates."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.support.stress_driver", state, str(worker), str(size.updates),
              str(size.workloads), SEED],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for worker in range(size.processes)
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Who is killed at any point of a change loses nothing, leaves nothing behind, and the change can be made again.
 
-Where a point takes long, because proxy runners start, some are taken, the same each time: ``CRASH_POINTS=all`` takes every one.
+Where a point takes long, because proxy runners start, some are taken, the same each time: ``CRASH_POINTS=all`` takes
+every one.
 """
 
 from __future__ import annotations

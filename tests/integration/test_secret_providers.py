@@ -22,9 +22,9 @@ from tests.support.mcp_client import call_tool
 from tests.support.quick import quick, record_of, runner_of
 
 import workloads
-from workloads._core.files import is_temporary
 from workloads._core.locks import FileLock
 from workloads._core.paths import Paths
+from workloads._core.temporary import is_temporary
 from workloads.errors import (
     CorruptStateError,
     InsecureStateError,

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from workloads._core.files import is_temporary
 from workloads._core.locks import FileLock
 from workloads._core.paths import Paths
+from workloads._core.temporary import is_temporary
 from workloads.model import WorkloadStatus
 from workloads.state import StatusStore
 

@@ -99,8 +99,6 @@ def set_secret(_: LocalManager, state: Path) -> Callable[[], object]:
 
 def runner(manager: LocalManager, state: Path) -> Callable[[], object]:
     """The whole life of a proxy runner with a server, in this process; a signal ends it once its server is ready."""
-    import workloads.managers.owner
-    import workloads.proxyrunner.stage
     from workloads.cli.entry import run as command
     from workloads.managers.handshake import Start
 

@@ -1,4 +1,6 @@
-"""A manager to be killed: ``kill_driver.py STATE_DIR VERB TOKEN`` says when it begins, does one thing, and says so."""
+"""A manager to be killed: says when it begins, does one thing, and says so.
+
+``python -m tests.support.kill_driver STATE_DIR VERB TOKEN``"""
 
 from __future__ import annotations
 

@@ -2,21 +2,18 @@
 
 A file is written whole under a temporary name, ``.<file name>.tmp-<random>``, and then given its own: who reads sees
 the old content or the new, whatever happens in between. Files get mode 0600 and folders 0700, whatever the umask.
-
-A temporary file is locked for as long as its writer lives, so that :func:`sweep` can tell one that was left behind.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import io
 import os
-import re
 import stat
 from typing import TYPE_CHECKING
 
+from workloads._core.temporary import ADDED_LENGTH, MARK, is_temporary, temporary
 from workloads.errors import InsecureStateError, InvalidNameError, StateError
 
 if TYPE_CHECKING:
@@ -29,14 +26,12 @@ __all__ = (
     "check_folder",
     "create_exclusive",
     "entry",
-    "is_temporary",
     "open_folder",
     "read_bytes",
     "read_file",
     "remove",
     "rename",
     "secure_folder",
-    "sweep",
     "write_atomic",
 )
 
@@ -46,22 +41,9 @@ _CHUNK = 1 << 20
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_TEMPORARY = ".tmp-"
-_RANDOM_BYTES = 8
-# Those that are swept: of this library alone, since others do not lock theirs.
-_OURS = re.compile(rf"\..+{re.escape(_TEMPORARY)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}", re.DOTALL)
 # What a file system allows, less what a temporary name adds.
-_LONGEST_NAME = 255 - len(f".{_TEMPORARY}") - 2 * _RANDOM_BYTES
+_LONGEST_NAME = 255 - ADDED_LENGTH
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # what nearly all are, and nothing is wrong with
-
-
-def is_temporary(file_name: str) -> bool:
-    """Whether a file of that name is what an interrupted write left behind, by this library or by ToolHive.
-
-    Args:
-        file_name: The last part of a path.
-    """
-    return file_name.startswith(".") and _TEMPORARY in file_name
 
 
 def entry(folder: Path, file_name: str, *, kind: str = "workload") -> Path:
@@ -94,7 +76,7 @@ def check_entry(file_name: str, *, kind: str = "workload") -> None:
     if file_name in ("", ".", "..") or "/" in file_name or "\0" in file_name:
         raise InvalidNameError(file_name, "must be the name of a file, without '/'", kind=kind)
     if is_temporary(file_name):
-        raise InvalidNameError(file_name, f"must not begin with '.' and contain {_TEMPORARY!r}", kind=kind)
+        raise InvalidNameError(file_name, f"must not begin with '.' and contain {MARK!r}", kind=kind)
     try:
         length = len(os.fsencode(file_name))
     except UnicodeEncodeError as error:
@@ -115,8 +97,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         StateError: It cannot be written; the old file is as it was.
     """
-    with _as_state_errors(path), _temporary(path, data, durable=True) as temporary:
-        os.replace(temporary, path)  # noqa: PTH105  # the other calls of this module take no Path either
+    with _as_state_errors(path), temporary(path, data, mode=_FILE_MODE, durable=True) as written:
+        os.replace(written, path)  # noqa: PTH105  # the other calls of this module take no Path either
         _sync_folder(path.parent)
 
 
@@ -134,9 +116,9 @@ def create_exclusive(path: Path, data: bytes, *, durable: bool = True) -> bool:
     Raises:
         StateError: It cannot be written.
     """
-    with _as_state_errors(path), _temporary(path, data, durable=durable) as temporary:
+    with _as_state_errors(path), temporary(path, data, mode=_FILE_MODE, durable=durable) as written:
         try:
-            os.link(temporary, path)  # fails when the name is taken, which a rename would not
+            os.link(written, path)  # fails when the name is taken, which a rename would not
         except FileExistsError:
             return False
         if durable:
@@ -225,46 +207,6 @@ def remove(path: Path) -> bool:
             return False
         _sync_folder(path.parent)
     return True
-
-
-def sweep(folder: Path) -> int:
-    """Remove the temporary files that writers left in a folder when they were killed; never those of a live writer.
-
-    Args:
-        folder: The folder, which need not exist. Folders within it are not looked at.
-
-    Returns:
-        How many were removed.
-
-    Raises:
-        StateError: The folder cannot be looked at, or one of them not be removed.
-    """
-    removed = 0
-    with _as_state_errors(folder):
-        try:
-            names = os.listdir(folder)  # noqa: PTH208  # hidden names alone become paths
-        except FileNotFoundError:
-            return 0
-        for name in names:
-            if name.startswith(".") and _OURS.fullmatch(name):
-                removed += _sweep_file(folder / name)
-    return removed
-
-
-def _sweep_file(path: Path) -> bool:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:  # renamed or removed by its writer, or no file of a writer
-        return False
-    try:
-        if not _is_abandoned(fd):
-            return False
-        with contextlib.suppress(FileNotFoundError):  # its writer ended well a moment ago
-            path.unlink()
-            return True
-        return False
-    finally:
-        os.close(fd)
 
 
 def secure_folder(path: Path, *, root: Path | None = None) -> None:
@@ -369,60 +311,6 @@ def _make_folder(path: Path) -> None:
         return  # by another process at the same moment, or a file: the check that follows tells
     if stat.S_IMODE(path.stat().st_mode) != _FOLDER_MODE:
         path.chmod(_FOLDER_MODE)  # the umask took rights from the owner, or the parent passed on its set-group-id bit
-
-
-@contextlib.contextmanager
-def _temporary(path: Path, data: bytes, *, durable: bool) -> Generator[Path, None, None]:
-    """A locked file beside ``path`` that holds ``data``; gone afterwards unless it was renamed."""
-    fd, temporary = _open_temporary(path)
-    try:
-        os.fchmod(fd, _FILE_MODE)  # the umask may have taken rights from the owner
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        if durable:
-            os.fsync(fd)
-        yield temporary
-    finally:
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
-        finally:
-            # Closing alone would keep the lock while a child that was forked a moment ago has its copy.
-            fcntl.flock(fd, fcntl.LOCK_UN)
-            os.close(fd)
-
-
-def _open_temporary(path: Path) -> tuple[int, Path]:
-    while True:
-        temporary = path.with_name(f".{path.name}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            # A sweep may have taken it for left behind before it was locked.
-            swept = not os.fstat(fd).st_nlink
-        except BaseException:
-            os.close(fd)
-            temporary.unlink()
-            raise
-        if not swept:
-            return fd, temporary
-        os.close(fd)
-
-
-def _is_abandoned(fd: int) -> bool:
-    """Whether no writer needs a temporary file any more; it is locked from then on, so that none begins."""
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
-        return False
-    if status.st_nlink > 1:
-        # It has its own name already, and a lock on it may be one on that.
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _sync_folder(path: Path) -> None:

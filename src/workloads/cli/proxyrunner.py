@@ -130,9 +130,7 @@ def _run(
 
     if not signals.received:
         with (
-            Ownership(
-                config.name, runtime, paths=paths, reporter=reporter, launch_id=start.launch_id
-            ) as ownership,
+            Ownership(config.name, runtime, paths=paths, reporter=reporter, launch_id=start.launch_id) as ownership,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(serve())

@@ -143,7 +143,7 @@ class Inventory:
 
     def sweep(self) -> None:
         """Remove the temporary files of writers that were killed."""
-        from workloads._core.files import sweep
+        from workloads._core.temporary import sweep
 
         paths = self.paths
         for folder in {paths.state, paths.data, paths.runconfigs, paths.groups, paths.runtimes, paths.statuses}:

@@ -107,7 +107,7 @@ class Lifecycle:
                 raise
 
     def recover(self, name: str) -> None:
-        """Start a workload again that a crash, or the end of the machine, has ended; finish its delete; else nothing."""
+        """Start a workload again that a crash, or the end of the machine, has ended; finish a delete that was cut."""
         with self._operation(name):
             stored = self._inventory.stored(name)
             if stored is None:
@@ -313,4 +313,3 @@ class Lifecycle:
 def _check_port(config: RunConfig) -> None:
     if not is_free(config.port, config.host):
         raise PortInUseError(config.host, config.port)
-

@@ -141,7 +141,8 @@ class LocalManager:
     def recover(self) -> Completion:
         """Start again what a crash or the end of the machine has ended, and end what such a runner has left behind.
 
-        What else was interrupted is brought to its end: updates are undone, deletes finished. Workloads that were stopped stay stopped, and those that run are left alone. Each is done when it is ready.
+        What else was cut is brought to its end: updates are undone, deletes finished. Workloads that were stopped stay
+        stopped, and those that run are left alone. Each is done when it is ready.
         """
         self._inventory.sweep()
         return _batch(self._inventory.names(), self._lifecycle.recover)

@@ -41,9 +41,7 @@ class Ownership:
     of its own, in order, so that no disk holds up a proxy.
     """
 
-    def __init__(
-        self, name: str, runtime: str, *, paths: Paths, reporter: Reporter, launch_id: str = ""
-    ) -> None:
+    def __init__(self, name: str, runtime: str, *, paths: Paths, reporter: Reporter, launch_id: str = "") -> None:
         """Prepare to own a workload; nothing is taken yet.
 
         Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from workloads._core.files import sweep
 from workloads._core.locks import FileLock
+from workloads._core.temporary import sweep
 from workloads.errors import SecretStoreUnavailableError
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ _TIMEOUT = 5.0
 
 @contextmanager
 def only_writer(path: Path, provider: str) -> Generator[None]:
-    """Be the only one who changes a file, for the length of a ``with`` block; removes what killed writers left beside it.
+    """Be the only one who changes a file, for the length of a ``with`` block.
+
+    What killed writers have left beside it is removed first.
 
     Args:
         path: The file, in a folder that exists. Its lock is beside it, and stays.

@@ -57,9 +57,7 @@ def test_a_runner_that_is_stopped_before_it_listens_does_not_say_that_it_is_read
     config = RunConfig(name="a", command=["x"], backend_replicas=0)
 
     async def stopped_while_binding(ownership: Ownership) -> None:
-        owned = run_owned(
-            config, load_runtime("process"), ownership, paths=paths, secrets={}, shutdown=asyncio.Event()
-        )
+        owned = run_owned(config, load_runtime("process"), ownership, paths=paths, secrets={}, shutdown=asyncio.Event())
         task = asyncio.create_task(owned)
         await asyncio.to_thread(binding.wait, 10)
         task.cancel()
