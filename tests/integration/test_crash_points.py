@@ -32,7 +32,7 @@ DRIVER = str(Path(__file__).parents[1] / "support" / "crash_driver.py")
 SAMPLE = os.environ.get("CRASH_POINTS", "2")
 if SAMPLE == "all":
     pytestmark.append(pytest.mark.timeout(1800))
-QUICK = {"update", "move", "delete", "set-secret"}
+QUICK = {"update", "move", "set-secret"}
 OLD, NEW = {}, {"NEW": "yes"}
 
 
