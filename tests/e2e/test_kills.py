@@ -87,7 +87,7 @@ class Scene:
         seen = self.manager.get_workload(NAME).status if token else None
         assert seen is not WorkloadStatus.ERROR or self.failed, (place, self)
         self.manager.recover().wait(30)
-        assert not list(self.state.rglob(".*.tmp-*")), place
+        wait_until(lambda: not list(self.state.rglob(".*.tmp-*")), timeout=2)  # a runner that lives may be writing
         assert self.token() == token, place
         self.stored, self.pending = token, None
         if token and (workload := self.manager.get_workload(NAME)).status is WorkloadStatus.RUNNING:
