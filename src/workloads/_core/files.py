@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
+import re
 import stat
 from typing import TYPE_CHECKING
 

@@ -24,7 +24,6 @@ from workloads._core.files import (
     write_atomic,
 )
 from workloads._core.locks import FileLock
-from workloads._core.temporary import is_temporary
 from workloads.errors import CorruptStateError, InvalidNameError, StateError
 
 if TYPE_CHECKING:
