@@ -106,8 +106,8 @@ class WorkloadLifecycle(Protocol):
     """Knows how to run workloads and to end them.
 
     Operations on one workload queue. One that has waited too long for its turn fails with ``WorkloadBusyError``: a
-    manager has a time for that, and a ``wait`` that the caller gives counts instead. A ``grace`` is for the server alone,
-    so that even a stop without any does not fail because another operation is about to end.
+    manager has a time for that, and a ``wait`` that the caller gives counts instead. A ``grace`` is for the server
+    alone, so that even a stop without any does not fail because another operation is about to end.
     """
 
     def run_workload(self, config: RunConfig) -> None:

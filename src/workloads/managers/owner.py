@@ -105,7 +105,12 @@ class Ownership:
     def stop_grace(self) -> float | None:
         """How many seconds whoever ends the workload gives it; None when nobody said. Blocks."""
         assert self._record.runner is not None
-        return self._records.asked_to_end(self._name, self._record.runner)
+        try:
+            return self._records.asked_to_end(self._name, self._record.runner)
+        except WorkloadsError:
+            # A state folder that cannot be read must not keep a server from being ended.
+            _log.exception("cannot read state", extra={"workload": self._name})
+            return None
 
     def _check_launch(self) -> None:
         if self._launch_id:
