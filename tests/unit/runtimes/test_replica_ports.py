@@ -11,7 +11,7 @@ from workloads.runtimes.process.runtime import ProcessRuntime
 
 @pytest.fixture(autouse=True)
 def same_draw_and_nothing_in_use(monkeypatch):
-    monkeypatch.setattr(ports.random, "randint", lambda low, high: 20_000)
+    monkeypatch.setattr(ports.random, "choice", lambda ports: 20_000)
     monkeypatch.setattr(ports, "is_free", lambda port, host: True)
 
 
