@@ -51,7 +51,7 @@ def looks_alike(bystander: subprocess.Popen[str], **differs: object) -> ProcessI
 @pytest.mark.parametrize("differs", [{"start_ticks": -1}, {"boot_id": "b"}, {"pid_namespace": "n"}, {"host": "h"}])
 @pytest.mark.parametrize("verb", ["stop", "delete", "update", "prune"])
 def test_a_pid_that_means_another_process_is_not_signalled(manager, bystander, verb, differs):
-    """TH-13.15 kills recorded PID without checking it is still our process (PID reuse)"""
+    """TH-13.15: the recorded PID is killed without checking that it is still our process (PID reuse)."""
     identity = looks_alike(bystander, **differs)
     inventory = manager._inventory
     inventory.configs.save(quick(port=4711))
@@ -75,7 +75,7 @@ def test_a_pid_that_means_another_process_is_not_signalled(manager, bystander, v
 
 @pytest.mark.parametrize("verb", ["restart", "recover"])
 def test_a_workload_whose_pids_mean_other_processes_is_started_beside_them(manager, bystander, verb):
-    """TH-13.15 "supervisor alive" = PID > 0."""
+    """TH-13.15: "supervisor alive" means PID > 0."""
     identity = looks_alike(bystander, start_ticks=-1)
     inventory = manager._inventory
     inventory.configs.save(quick(port=free_port()))

@@ -57,13 +57,6 @@ def test_the_status_is_checked_against_what_lives(given, living, status, context
     assert context in why
 
 
-def test_a_status_without_a_pid_does_not_make_a_runner_that_lives_dead():
-    """TH-13.14 pid 0, or a live PID of another user (EPERM), is judged dead => `unhealthy`."""
-    given = stored(WorkloadStatus.RUNNING, runner=RUNNER)
-    assert given.status.process_id == 0
-    assert observed_status(given, {RUNNER}.__contains__)[0] is WorkloadStatus.RUNNING
-
-
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
