@@ -31,6 +31,8 @@
     ├── SessionNotFoundError (LookupError)        no such session, or it expired
     ├── SessionAlreadyExistsError (FileExistsError)
     ├── SessionStoreUnavailableError (ConnectionError) sessions cannot be reached: not the same as not found
+    │   └── CorruptSessionError (ValueError)      ... because what is kept of one is damaged
+    ├── InvalidSessionStoreError (ValueError)     a storage of sessions cannot be set up like this; lists every problem
     └── BatchError (ExceptionGroup)               some workloads of a batch failed
 
 Each leaf also inherits the builtin a caller would catch, carries its facts as attributes and says
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = (
     "BatchError",
     "CommandNotFoundError",
+    "CorruptSessionError",
     "CorruptStateError",
     "GroupExistsError",
     "GroupNotEmptyError",
@@ -56,6 +59,7 @@ __all__ = (
     "InsecureStateError",
     "InvalidNameError",
     "InvalidSecretError",
+    "InvalidSessionStoreError",
     "MissingDependencyError",
     "PortInUseError",
     "Problem",
@@ -476,6 +480,31 @@ class SessionStoreUnavailableError(WorkloadsError, ConnectionError):
         self.store = store
         self.reason = reason
         super().__init__(f"session store {store} cannot be reached: {reason}; try again when it is back")
+
+
+class CorruptSessionError(SessionStoreUnavailableError, ValueError):
+    """What is kept of a session is damaged. It is not taken for absent, and was left as it is.
+
+    Attributes:
+        session_id: The id.
+    """
+
+    def __init__(self, session_id: str, store: str, reason: str) -> None:
+        super().__init__(store, reason)
+        self.session_id = session_id
+        self.args = (f"session {session_id!r} in {store} is damaged: {reason}; delete it to start anew",)
+
+
+class InvalidSessionStoreError(WorkloadsError, ValueError):
+    """A storage of sessions cannot be set up with these parameters. Passwords are not repeated.
+
+    Attributes:
+        problems: Every problem found, each with the parameter, or the part of the URL, that it is in.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("invalid session store: " + "; ".join(map(str, self.problems)))
 
 
 class BatchError(ExceptionGroup[WorkloadsError], WorkloadsError):

@@ -1,0 +1,142 @@
+"""Sessions as JSON, as ToolHive keeps them in Redis (facts of its ``pkg/transport/session``).
+
+What ToolHive writes is read, and what is written here ToolHive reads: times in RFC 3339 with up to nine digits of a
+second (read to the microsecond) and any offset, ``metadata`` left out when empty, ``data`` and unknown keys kept as the
+text that they were.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from workloads.session.model import Session
+
+__all__ = ("decode", "encode")
+
+_REQUIRED = ("id", "type", "created_at", "updated_at")
+_KNOWN = frozenset((*_REQUIRED, "metadata"))
+
+# datetime.fromisoformat reads more forms than RFC 3339 has.
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+def encode(session: Session) -> bytes:
+    """A session as it is stored.
+
+    Args:
+        session: The session.
+
+    Raises:
+        ValueError: Something in ``extra`` is no JSON, or under the key of a field.
+    """
+    tree: dict[str, Any] = {
+        "id": session.id,
+        "type": session.type,
+        "created_at": _time_text(session.created_at),
+        "updated_at": _time_text(session.updated_at),
+    }
+    if session.metadata:
+        tree["metadata"] = session.metadata
+    text = _ENCODER.encode(tree)
+    if session.extra:
+        text = f"{text[:-1]},{','.join(_extra_text(*item) for item in session.extra.items())}}}"
+    return text.encode()
+
+
+def decode(raw: bytes) -> Session:
+    """The session that was stored as these bytes.
+
+    Args:
+        raw: The bytes.
+
+    Raises:
+        ValueError: They are damaged; the message says how, and does not repeat them.
+    """
+    try:
+        text = raw.decode()
+        tree = _DECODER.decode(text)
+    except UnicodeDecodeError:
+        raise ValueError("it is no UTF-8") from None
+    except (ValueError, RecursionError):
+        raise ValueError("it is no JSON") from None
+    if not isinstance(tree, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004  # what is damaged is a value
+    if missing := [key for key in _REQUIRED if key not in tree]:
+        raise ValueError(f"{', '.join(missing)} missing")
+    metadata = tree.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise ValueError("metadata is no object")
+    extra = {} if tree.keys() <= _KNOWN else _extra(text)
+    try:
+        return Session(
+            id=tree["id"],
+            type=tree["type"],
+            created_at=_time(tree, "created_at"),
+            updated_at=_time(tree, "updated_at"),
+            metadata=metadata or {},
+            extra=extra,
+        )
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _extra_text(key: str, raw: str) -> str:
+    if key in _KNOWN:
+        raise ValueError(f"{key!r} is a field of a session and cannot be in extra")
+    try:
+        _DECODER.decode(raw)
+    except (ValueError, RecursionError):
+        raise ValueError(f"extra[{key!r}] is no JSON") from None
+    return f"{_ENCODER.encode(key)}:{raw}"
+
+
+def _time_text(time: datetime) -> str:
+    offset = time.utcoffset()
+    if offset is not None and offset.total_seconds() % 60:
+        time = time.astimezone(UTC)  # RFC 3339 knows offsets of whole minutes only
+    text = time.isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+def _time(tree: dict[str, Any], key: str) -> datetime:
+    text = tree[key]
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        raise ValueError(f"{key} is no RFC 3339 time")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{key} is no RFC 3339 time") from None
+
+
+def _extra(text: str) -> dict[str, str]:
+    """The values of unknown keys of an object that is known to be JSON, as they were written."""
+    found: dict[str, str] = {}
+    position = _after_space(text, _after_space(text, 0) + 1)
+    while text[position] != "}":
+        key, position = _DECODER.raw_decode(text, position)
+        position = _after_space(text, _after_space(text, position) + 1)
+        _, end = _DECODER.raw_decode(text, position)
+        if key not in _KNOWN:
+            found[key] = text[position:end]
+        position = _after_space(text, end)
+        if text[position] == ",":
+            position = _after_space(text, position + 1)
+    return found
+
+
+def _after_space(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    assert match is not None
+    return match.end()

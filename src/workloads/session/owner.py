@@ -1,0 +1,34 @@
+"""One event loop to a storage."""
+
+from __future__ import annotations
+
+import asyncio
+
+__all__ = ("Owner",)
+
+
+class Owner:
+    """The first event loop that uses a thing, and the only one that may: nothing in it is safe in two at once."""
+
+    def __init__(self, kind: str) -> None:
+        """Belong to nobody yet.
+
+        Args:
+            kind: What belongs to the loop, for the error.
+        """
+        self._kind = kind
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def check(self) -> None:
+        """Take the thing for the running loop, or find that it is its own.
+
+        Raises:
+            RuntimeError: It belongs to another loop.
+        """
+        running = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = running
+        elif self._loop is not running:
+            raise RuntimeError(
+                f"this {self._kind} belongs to another event loop, the first that awaited it; make one for each loop"
+            )
