@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workloads.session.local import LocalStorage
     from workloads.session.model import Session, SessionType
     from workloads.session.protocols import CoherentStorage, Invalidations, Peeked, Storage
+    from workloads.session.redis.storage import RedisStorage
 
 __all__ = (
     "CoherentStorage",
@@ -29,6 +30,7 @@ __all__ = (
     "Invalidations",
     "LocalStorage",
     "Peeked",
+    "RedisStorage",
     "Session",
     "SessionAlreadyExistsError",
     "SessionNotFoundError",
@@ -41,6 +43,7 @@ _MODULES = {
     "workloads.session.local": ("LocalStorage",),
     "workloads.session.model": ("Session", "SessionType"),
     "workloads.session.protocols": ("CoherentStorage", "Invalidations", "Peeked", "Storage"),
+    "workloads.session.redis.storage": ("RedisStorage",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -1,0 +1,141 @@
+"""redis-py's clients: made from a target, or recognised in what a caller made."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from workloads.errors import MissingDependencyError
+from workloads.session.redis.target import DEFAULT_CONNECTIONS, Target
+
+try:
+    from redis.asyncio import Redis, RedisCluster, Sentinel
+    from redis.asyncio.cluster import ClusterNode
+    from redis.asyncio.retry import Retry
+    from redis.asyncio.sentinel import SentinelConnectionPool
+    from redis.backoff import NoBackoff
+    from redis.maint_notifications import MaintNotificationsConfig
+except ImportError as error:
+    raise MissingDependencyError("redis", "RedisStorage") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ("close_client", "describe", "open_client")
+
+_SENTINEL_TIMEOUT = 1.0
+"""Seconds for one Sentinel to answer, for they are asked in turn, and one that hangs must not use up all the time."""
+
+
+def open_client(target: Target) -> Any:
+    """A client that connects when it is first used. It retries nothing by itself: :class:`Calls` does.
+
+    Args:
+        target: Where Redis is.
+    """
+    options = _options(target, tls=target.tls) | {
+        "username": target.username,
+        "password": target.password,
+        "client_name": target.client_name,
+        # redis-py makes a task of every write that has a time-out; the link to a server has a cheaper one.
+        "socket_timeout": target.socket_timeout if target.kind == "cluster" else None,
+        "socket_connect_timeout": target.socket_connect_timeout,
+    }
+    match target.kind:
+        case "server":
+            host, port = target.addresses[0]
+            return Redis(host=host, port=port, db=target.database, **options)
+        case "unix":
+            return Redis(unix_socket_path=target.path, db=target.database, **options)
+        case "sentinel":
+            return _open_sentinel(target, options)
+        case "cluster":
+            nodes = [ClusterNode(host, port) for host, port in target.addresses]
+            return RedisCluster(startup_nodes=nodes, max_connections=2 * target.max_connections, **options)
+
+
+def describe(client: Any) -> Target:
+    """Where a client of the caller's goes, as far as errors and ``repr`` need it.
+
+    Args:
+        client: Its client.
+
+    Raises:
+        TypeError: It is no asyncio client of redis-py.
+    """
+    if isinstance(client, RedisCluster):
+        addresses = tuple((node.host, int(node.port)) for node in client.startup_nodes)
+        options = client.get_connection_kwargs()
+        limit = _limit(options.get("max_connections"))
+        return Target(kind="cluster", addresses=addresses, max_connections=limit, **_credentials(options))
+    if not isinstance(client, Redis):
+        raise TypeError(f"expected redis.asyncio.Redis or redis.asyncio.RedisCluster, got {type(client).__name__}")
+    pool = client.connection_pool
+    options = pool.connection_kwargs
+    fields = _credentials(options)
+    fields["database"] = options.get("db") or 0
+    fields["max_connections"] = _limit(pool.max_connections)
+    if isinstance(pool, SentinelConnectionPool):
+        of_sentinels = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
+        addresses = tuple((str(each.get("host")), int(each.get("port", 26379))) for each in of_sentinels)
+        passwords = [each["password"] for each in of_sentinels if each.get("password")]
+        fields["sentinel_password"] = passwords[0] if passwords else None
+        return Target(kind="sentinel", master=pool.service_name, addresses=addresses, **fields)
+    if "path" in options:
+        return Target(kind="unix", path=options["path"], **fields)
+    address = str(options.get("host", "localhost")), int(options.get("port", 6379))
+    return Target(kind="server", addresses=(address,), **fields)
+
+
+async def close_client(client: Any) -> None:
+    """Close a client that :func:`open_client` made, and its Sentinels.
+
+    Args:
+        client: The client.
+    """
+    await client.aclose()
+    if not isinstance(client, RedisCluster) and isinstance(client.connection_pool, SentinelConnectionPool):
+        for sentinel in client.connection_pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
+def _open_sentinel(target: Target, options: dict[str, Any]) -> Any:
+    tls = target.tls if target.sentinel_ssl is None else target.sentinel_ssl
+    limit = min(_SENTINEL_TIMEOUT, target.socket_timeout)
+    of_sentinels = _options(target, tls=tls) | {
+        "username": target.sentinel_username,
+        "password": target.sentinel_password,
+        "socket_timeout": limit,
+        "socket_connect_timeout": limit,
+    }
+    make: Any = Sentinel  # it has no types
+    sentinel = make(target.addresses, sentinel_kwargs=of_sentinels)
+    return sentinel.master_for(target.master, db=target.database, **options)
+
+
+def _options(target: Target, *, tls: bool) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "protocol": 3,
+        "retry": Retry(NoBackoff(), 0),
+        # They lengthen time-outs as a managed Redis asks for it, and keep stale connections in the pool.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    if tls:
+        options |= {
+            "ssl": True,
+            "ssl_ca_certs": target.ssl_ca_certs,
+            "ssl_certfile": target.ssl_certfile,
+            "ssl_keyfile": target.ssl_keyfile,
+            "ssl_cert_reqs": target.ssl_cert_reqs,
+            "ssl_check_hostname": target.ssl_check_hostname and target.ssl_cert_reqs != "none",
+            "ssl_min_version": ssl.TLSVersion.TLSv1_2,
+        }
+    return options
+
+
+def _limit(connections: Any) -> int:
+    return min(DEFAULT_CONNECTIONS, int(connections or DEFAULT_CONNECTIONS))
+
+
+def _credentials(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"username": options.get("username"), "password": options.get("password"), "tls": "ssl_cert_reqs" in options}

@@ -1,0 +1,126 @@
+"""How one command reaches one server, or the right one of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+from redis.asyncio import RedisCluster
+from redis.client import NEVER_DECODE
+from redis.exceptions import NoScriptError, ResponseError
+
+from workloads.session.redis.scripts import PEEK, TOUCH, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workloads.session.redis.target import Target
+
+__all__ = ("Link", "link_to")
+
+Argument = bytes | str | int
+
+_WRONG_TYPE = "WRONGTYPE"
+
+
+class Link(Protocol):
+    """A way to Redis. It neither bounds nor retries, and raises what redis-py raises."""
+
+    async def ask(self, *command: Argument) -> Any:
+        """The answer to one command."""
+        ...
+
+    async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
+        """The answer of a script, which is sent along when the server does not know it."""
+        ...
+
+    async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+        """Value and remaining milliseconds of each key; an empty value for what is no string."""
+        ...
+
+    async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
+        """Let each key expire then; whether there is such a key."""
+        ...
+
+
+def link_to(client: Any, target: Target) -> Link:
+    """The way to Redis over a client.
+
+    Args:
+        client: ``redis.asyncio.Redis`` or ``redis.asyncio.RedisCluster``.
+        target: Where that is, and how long it may take.
+    """
+    return _ClusterLink(client) if isinstance(client, RedisCluster) else _ServerLink(client, target.socket_timeout)
+
+
+class _Scripts:
+    async def ask(self, *command: Argument) -> Any:
+        raise NotImplementedError
+
+    async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
+        try:
+            return await self.ask("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self.ask("EVAL", script.text, len(keys), *keys, *arguments)
+
+
+class _ServerLink(_Scripts):
+    """One server, whichever it is at the moment.
+
+    Connections are the pool's, used directly: a client that a caller made repeats a command up to ten times, and nobody
+    could tell whether a session was created by the first time or by somebody else.
+    """
+
+    def __init__(self, client: Any, timeout: float) -> None:
+        self._pool = client.connection_pool
+        self._timeout = timeout
+
+    async def ask(self, *command: Argument) -> Any:
+        connection = await self._pool.get_connection()
+        try:
+            # Both close the connection when they are cancelled, so that no answer is left in it.
+            async with asyncio.timeout(self._timeout):
+                await connection.send_command(*command)
+                return await connection.read_response(disable_decoding=True)
+        finally:
+            await self._pool.release(connection)
+
+    async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+        answer = await self.run(PEEK, keys)
+        return list(zip(answer[::2], answer[1::2], strict=True))
+
+    async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
+        return [bool(found) for found in await self.run(TOUCH, keys, milliseconds)]
+
+
+class _ClusterLink(_Scripts):
+    """The server of a cluster that has the key; all those that have some of the keys, at the same time."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def ask(self, *command: Argument) -> Any:
+        return await self._client.execute_command(*command, **{NEVER_DECODE: True})
+
+    async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+        # A time that is read before its value cannot be too long for it.
+        answer = await self._ask_all([command for key in keys for command in (("PTTL", key), ("GET", key))])
+        return [
+            (None if remaining == -2 else value, remaining)
+            for remaining, value in zip(answer[::2], answer[1::2], strict=True)
+        ]
+
+    async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
+        return [bool(found) for found in await self._ask_all([("PEXPIRE", key, milliseconds) for key in keys])]
+
+    async def _ask_all(self, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+        pipeline = self._client.pipeline()
+        for command in commands:
+            pipeline.execute_command(*command, **{NEVER_DECODE: True})
+        answers = await pipeline.execute(raise_on_error=False)
+        for position, answer in enumerate(answers):
+            if isinstance(answer, ResponseError) and str(answer).startswith(_WRONG_TYPE):
+                answers[position] = b""
+            elif isinstance(answer, Exception):
+                raise answer
+        return list(answers)
