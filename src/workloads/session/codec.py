@@ -66,13 +66,14 @@ def decode(raw: bytes) -> Session:
     """
     try:
         text = raw.decode()
-        tree = _DECODER.decode(text)
+        parsed = _DECODER.decode(text)
     except UnicodeDecodeError:
         raise ValueError("it is no UTF-8") from None
     except (ValueError, RecursionError):
         raise ValueError("it is no JSON") from None
-    if not isinstance(tree, dict):
+    if not isinstance(parsed, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004  # what is damaged is a value
+    tree: dict[str, Any] = parsed
     if missing := [key for key in _REQUIRED if key not in tree]:
         raise ValueError(f"{', '.join(missing)} missing")
     metadata = tree.get("metadata")

@@ -32,19 +32,19 @@ def _texts(mapping: Mapping[str, str]) -> ReadOnlyDict[str, str]:
     return copied
 
 
-def _check_id(_session: Session, _field: attrs.Attribute[str], value: Any) -> None:
+def _check_id(_session: Session, _field: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(f"the id of a session is a text, not {type(value).__name__}")
     if not value:
         raise ValueError("the id of a session is not empty")
 
 
-def _check_type(_session: Session, _field: attrs.Attribute[SessionType], value: Any) -> None:
+def _check_type(_session: Session, _field: attrs.Attribute[Any], value: Any) -> None:
     if value not in _TYPES:
         raise ValueError(f"the type of a session is one of {', '.join(sorted(_TYPES))}, not {value!r}")
 
 
-def _check_time(_session: Session, field: attrs.Attribute[datetime], value: Any) -> None:
+def _check_time(_session: Session, field: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, datetime):
         raise TypeError(f"{field.name} is a datetime, not {type(value).__name__}")
     if value.utcoffset() is None:
@@ -77,5 +77,5 @@ class Session:
     updated_at: datetime = attrs.field(
         default=attrs.Factory(lambda session: session.created_at, takes_self=True), validator=_check_time
     )
-    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_texts)
-    extra: Mapping[str, str] = attrs.field(factory=dict, converter=_texts, repr=False)
+    metadata: Mapping[str, str] = attrs.field(default=EMPTY_DICT, converter=_texts)
+    extra: Mapping[str, str] = attrs.field(default=EMPTY_DICT, converter=_texts, repr=False)

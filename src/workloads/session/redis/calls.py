@@ -47,7 +47,7 @@ class Calls:
         """
         self.owner = Owner("RedisStorage")
         self._target = target
-        self._limit = target.socket_connect_timeout + target.socket_timeout
+        self.limit = target.socket_connect_timeout + target.socket_timeout
         self._slots = asyncio.Semaphore(target.max_connections)
         self._closed = False
 
@@ -115,7 +115,7 @@ class Calls:
         self.check()
         # What redis-py raised can hold what it sent. Errors are raised after it is gone, so that none refers to it.
         try:
-            async with asyncio.timeout(self._limit), self._slots:
+            async with asyncio.timeout(self.limit), self._slots:
                 return await self._repeat(command)
         except FAILURES as error:
             damaged = isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")

@@ -9,7 +9,7 @@ from workloads.errors import MissingDependencyError
 from workloads.session.redis.target import DEFAULT_CONNECTIONS, Target
 
 try:
-    from redis.asyncio import Redis, RedisCluster, Sentinel
+    from redis import asyncio as sdk
     from redis.asyncio.cluster import ClusterNode
     from redis.asyncio.retry import Retry
     from redis.asyncio.sentinel import SentinelConnectionPool
@@ -21,10 +21,34 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("close_client", "describe", "open_client")
+__all__ = ("close_client", "describe", "is_cluster", "is_sentinel", "open_client")
+
+# redis-py's types are partly missing and partly too narrow for options that are put together.
+_Redis: Any = sdk.Redis
+_RedisCluster: Any = sdk.RedisCluster
+_Sentinel: Any = sdk.Sentinel
+_ClusterNode: Any = ClusterNode
 
 _SENTINEL_TIMEOUT = 1.0
 """Seconds for one Sentinel to answer, for they are asked in turn, and one that hangs must not use up all the time."""
+
+
+def is_cluster(client: Any) -> bool:
+    """Whether a client is one of a cluster.
+
+    Args:
+        client: The client.
+    """
+    return isinstance(client, _RedisCluster)
+
+
+def is_sentinel(client: Any) -> bool:
+    """Whether a client asks Sentinel for its master.
+
+    Args:
+        client: The client.
+    """
+    return isinstance(getattr(client, "connection_pool", None), SentinelConnectionPool)
 
 
 def open_client(target: Target) -> Any:
@@ -44,14 +68,14 @@ def open_client(target: Target) -> Any:
     match target.kind:
         case "server":
             host, port = target.addresses[0]
-            return Redis(host=host, port=port, db=target.database, **options)
+            return _Redis(host=host, port=port, db=target.database, **options)
         case "unix":
-            return Redis(unix_socket_path=target.path, db=target.database, **options)
+            return _Redis(unix_socket_path=target.path, db=target.database, **options)
         case "sentinel":
             return _open_sentinel(target, options)
         case "cluster":
-            nodes = [ClusterNode(host, port) for host, port in target.addresses]
-            return RedisCluster(startup_nodes=nodes, max_connections=2 * target.max_connections, **options)
+            nodes = [_ClusterNode(host, port) for host, port in target.addresses]
+            return _RedisCluster(startup_nodes=nodes, max_connections=2 * target.max_connections, **options)
 
 
 def describe(client: Any) -> Target:
@@ -63,19 +87,19 @@ def describe(client: Any) -> Target:
     Raises:
         TypeError: It is no asyncio client of redis-py.
     """
-    if isinstance(client, RedisCluster):
+    if is_cluster(client):
         addresses = tuple((node.host, int(node.port)) for node in client.startup_nodes)
         options = client.get_connection_kwargs()
         limit = _limit(options.get("max_connections"))
         return Target(kind="cluster", addresses=addresses, max_connections=limit, **_credentials(options))
-    if not isinstance(client, Redis):
+    if not isinstance(client, _Redis):
         raise TypeError(f"expected redis.asyncio.Redis or redis.asyncio.RedisCluster, got {type(client).__name__}")
     pool = client.connection_pool
     options = pool.connection_kwargs
     fields = _credentials(options)
     fields["database"] = options.get("db") or 0
     fields["max_connections"] = _limit(pool.max_connections)
-    if isinstance(pool, SentinelConnectionPool):
+    if is_sentinel(client):
         of_sentinels = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
         addresses = tuple((str(each.get("host")), int(each.get("port", 26379))) for each in of_sentinels)
         passwords = [each["password"] for each in of_sentinels if each.get("password")]
@@ -94,7 +118,7 @@ async def close_client(client: Any) -> None:
         client: The client.
     """
     await client.aclose()
-    if not isinstance(client, RedisCluster) and isinstance(client.connection_pool, SentinelConnectionPool):
+    if is_sentinel(client):
         for sentinel in client.connection_pool.sentinel_manager.sentinels:
             await sentinel.aclose()
 
@@ -108,8 +132,7 @@ def _open_sentinel(target: Target, options: dict[str, Any]) -> Any:
         "socket_timeout": limit,
         "socket_connect_timeout": limit,
     }
-    make: Any = Sentinel  # it has no types
-    sentinel = make(target.addresses, sentinel_kwargs=of_sentinels)
+    sentinel = _Sentinel(target.addresses, sentinel_kwargs=of_sentinels)
     return sentinel.master_for(target.master, db=target.database, **options)
 
 

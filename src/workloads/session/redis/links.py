@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
-from redis.asyncio import RedisCluster
 from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError, ResponseError
 
+from workloads.session.redis.client import is_cluster
 from workloads.session.redis.scripts import PEEK, TOUCH, Script
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def link_to(client: Any, target: Target) -> Link:
         client: ``redis.asyncio.Redis`` or ``redis.asyncio.RedisCluster``.
         target: Where that is, and how long it may take.
     """
-    return _ClusterLink(client) if isinstance(client, RedisCluster) else _ServerLink(client, target.socket_timeout)
+    return _ClusterLink(client) if is_cluster(client) else _ServerLink(client, target.socket_timeout)
 
 
 class _Scripts:

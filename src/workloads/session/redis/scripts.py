@@ -19,11 +19,11 @@ class Script:
     """
 
     text: str
-    sha: str = attrs.field(init=False)
+    sha: str = attrs.field(default=attrs.Factory(lambda script: _sha(script.text), takes_self=True), init=False)
 
-    @sha.default
-    def _hash(self) -> str:
-        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+def _sha(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 # A value that is no string is damaged. So is an empty one, and that is how it is told.

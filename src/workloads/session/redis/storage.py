@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from workloads.session.model import Session
     from workloads.session.protocols import Invalidations
+    from workloads.session.redis.changes import Changes
     from workloads.session.redis.target import Target
 
 __all__ = ("DEFAULT_PREFIX", "RedisStorage")
@@ -96,6 +97,7 @@ class RedisStorage:
         self._milliseconds = round(ttl * 1000)
         self._link = link_to(client, target)
         self._calls = Calls(target)
+        self._changes: set[Changes] = set()
 
     def __repr__(self) -> str:
         return f"RedisStorage({str(self._target)!r}, key_prefix={self._prefix.decode()!r}, ttl={self._ttl:g})"
@@ -179,12 +181,21 @@ class RedisStorage:
         return frozenset(session_id for session_id, found in zip(ids, answer, strict=True) if found)
 
     async def invalidations(self) -> Invalidations:
-        """See :meth:`CoherentStorage.invalidations`. Needs Redis 6 or Valkey."""
-        raise NotImplementedError
+        """See :meth:`CoherentStorage.invalidations`. Each has a connection of its own to every master."""
+        from workloads.session.redis.changes import Changes
+        from workloads.session.redis.sources import source_of
+
+        self._calls.check()
+        changes = Changes(source_of(self._client, self._prefix), self._calls, self._prefix, ended=self._changes.discard)
+        self._changes.add(changes)
+        return await changes.open(self._calls.limit)
 
     async def close(self) -> None:
         """See :meth:`Storage.close`. A client of the caller's stays open."""
-        if self._calls.close() and self._owned:
+        first = self._calls.close()
+        for changes in list(self._changes):
+            await changes.aclose()
+        if first and self._owned:
             from workloads.session.redis.client import close_client
 
             await close_client(self._client)
