@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from workloads.session.model import Session
 
@@ -73,7 +73,7 @@ def decode(raw: bytes) -> Session:
         raise ValueError("it is no JSON") from None
     if not isinstance(parsed, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004  # what is damaged is a value
-    tree: dict[str, Any] = parsed
+    tree = cast("dict[str, Any]", parsed)
     if missing := [key for key in _REQUIRED if key not in tree]:
         raise ValueError(f"{', '.join(missing)} missing")
     metadata = tree.get("metadata")

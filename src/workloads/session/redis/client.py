@@ -117,7 +117,7 @@ async def close_client(client: Any) -> None:
     Args:
         client: The client.
     """
-    await client.aclose()
+    await (client.aclose() if is_cluster(client) else client.aclose(close_connection_pool=True))
     if is_sentinel(client):
         for sentinel in client.connection_pool.sentinel_manager.sentinels:
             await sentinel.aclose()
@@ -133,13 +133,18 @@ def _open_sentinel(target: Target, options: dict[str, Any]) -> Any:
         "socket_connect_timeout": limit,
     }
     sentinel = _Sentinel(target.addresses, sentinel_kwargs=of_sentinels)
-    return sentinel.master_for(target.master, db=target.database, **options)
+    pool: Any = SentinelConnectionPool
+    return _Redis(
+        connection_pool=pool(target.master, sentinel, db=target.database, **options), driver_info=options["driver_info"]
+    )
 
 
 def _options(target: Target, *, tls: bool) -> dict[str, Any]:
     options: dict[str, Any] = {
         "protocol": 3,
         "retry": Retry(NoBackoff(), 0),
+        # Else it looks up its own version on the disk, in the event loop, to tell the server.
+        "driver_info": None,
         # They lengthen time-outs as a managed Redis asks for it, and keep stale connections in the pool.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import CorruptSessionError, InvalidSessionStoreError, SessionNotFoundError
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
     from workloads.session.redis.target import Target
 
 __all__ = ("DEFAULT_PREFIX", "RedisStorage")
+
+# Now, and not in the event loop of whoever makes the first storage. That redis-py is missing is told then.
+with contextlib.suppress(ImportError):
+    import_module("workloads.session.redis.calls")
+    import_module("workloads.session.redis.sources")
+    import_module("workloads.session.redis.url")
+    import_module("workloads.session.redis.links")
 
 DEFAULT_PREFIX = "thv:proxy:session:"
 """What the keys of ToolHive's proxies begin with."""
