@@ -6,18 +6,54 @@ import itertools
 import json
 
 import pytest
-from redis.asyncio import Redis
+import trustme
+from redis.asyncio import Redis, RedisCluster
 from tests.support import redis_server
 
-from workloads.session import LocalStorage, RedisStorage, Session
+from workloads.session import LocalStorage, RedisStorage
 from workloads.session.codec import decode, encode
 from workloads.testing import StorageConformance
+
+# What a user of Redis' access control list needs, and no more.
+ACL = "user app on >s%cret ~test* -@all +get +getex +set +del +pttl +pexpire +eval +evalsha +ping +client|tracking"
 
 
 @pytest.fixture(scope="module")
 def plain():
     with redis_server.running() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    with redis_server.running("--requirepass", "0ther", "--" + ACL, credentials={"password": "0ther"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    files = {name: str(folder / f"{name}.pem") for name in ("ca", "server", "client")}
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(files["ca"])
+    for name, identity in (("server", redis_server.HOST), ("client", "client@test")):
+        authority.issue_cert(identity).private_key_and_cert_chain_pem.write_to_path(files[name])
+    (port,) = redis_server.free_ports(1)
+    options = ("--tls-port", str(port), "--tls-ca-cert-file", files["ca"], "--tls-cert-file", files["server"])
+    with redis_server.running(*options, "--tls-key-file", files["server"]) as server:
+        yield server, f"rediss://{redis_server.HOST}:{port}/0", files
+
+
+@pytest.fixture(scope="module")
+def sentinels():
+    with redis_server.sentinels() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with redis_server.cluster() as servers:
+        yield servers
 
 
 class TestLocal(StorageConformance):
@@ -116,3 +152,85 @@ class TestRedisClientOfTheCaller(TestRedis):
     def open(self):
         self.clients.append(Redis.from_url(self.server.url, decode_responses=True, driver_info=None))
         return RedisStorage(self.clients[-1], key_prefix=self.prefix, ttl=self.ttl)
+
+
+class TestRedisByUnixSocket(RedisHooks):
+    """One server, by its Unix socket, in another database."""
+
+    pytestmark = pytest.mark.needs("redis")
+    loops = ("asyncio",)
+
+    @pytest.fixture
+    def server(self, plain):
+        return plain
+
+    def open_client(self):
+        return Redis(unix_socket_path=str(self.server.socket), db=3, driver_info=None)
+
+    def open(self):
+        return RedisStorage.from_url(f"unix://{self.server.socket}?db=3", key_prefix=self.prefix, ttl=self.ttl)
+
+
+class TestRedisWithAccessControl(RedisHooks):
+    """A user who may do what a storage does, and nothing else."""
+
+    pytestmark = pytest.mark.needs("redis")
+    loops = ("asyncio",)
+
+    @pytest.fixture
+    def server(self, guarded):
+        return guarded
+
+    def open(self):
+        url = self.server.url.replace("redis://", "redis://app:s%25cret@")
+        return RedisStorage.from_url(url, key_prefix=self.prefix, ttl=self.ttl)
+
+
+class TestRedisByTLS(RedisHooks):
+    """Encrypted, each side proving who it is."""
+
+    pytestmark = pytest.mark.needs("redis")
+    loops = ("asyncio",)
+
+    @pytest.fixture
+    def server(self, encrypted):
+        server, self.url, self.files = encrypted
+        return server
+
+    def open(self):
+        options = f"ssl_ca_certs={self.files['ca']}&ssl_certfile={self.files['client']}"
+        return RedisStorage.from_url(f"{self.url}?{options}", key_prefix=self.prefix, ttl=self.ttl)
+
+
+class TestRedisBySentinel(RedisHooks):
+    """Whichever server Sentinel says is the master."""
+
+    pytestmark = pytest.mark.needs("redis")
+    loops = ("asyncio",)
+
+    @pytest.fixture
+    def server(self, sentinels):
+        return sentinels
+
+    def open_client(self):
+        return Redis(unix_socket_path=str(self.server.master().socket), driver_info=None)
+
+    def open(self):
+        return RedisStorage.from_url(self.server.url, key_prefix=self.prefix, ttl=self.ttl)
+
+
+class TestRedisCluster(RedisHooks):
+    """Three servers, each with a third of the sessions."""
+
+    pytestmark = pytest.mark.needs("redis")
+
+    @pytest.fixture
+    def server(self, cluster):
+        return cluster
+
+    def open_client(self):
+        return RedisCluster(host=redis_server.HOST, port=self.server[0].port, driver_info=None)
+
+    def open(self):
+        url = f"redis+cluster://{redis_server.HOST}:{self.server[1].port}"
+        return RedisStorage.from_url(url, key_prefix=self.prefix, ttl=self.ttl)

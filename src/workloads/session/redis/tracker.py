@@ -70,6 +70,7 @@ class Tracker:
         self.connection = connection
         self._heard, self._lost = heard, lost
         self._alive = True
+        self._over = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, prefix: bytes) -> None:
@@ -86,7 +87,7 @@ class Tracker:
             while _is_invalidation(answer := await self._read()):
                 self._heard(answer[1])
         except BaseException:
-            await self.connection.disconnect(nowait=True)
+            await self._drop()
             raise
         create = asyncio.get_running_loop().create_task
         self._tasks = [create(self._listen()), create(self._beat())]
@@ -98,10 +99,17 @@ class Tracker:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self.connection.disconnect(nowait=True)
+        await self._drop()
 
     async def _read(self) -> Any:
-        return await self.connection.read_response(disable_decoding=True, push_request=True)
+        return await self.connection.read_response(disable_decoding=True, push_request=True, disconnect_on_error=False)
+
+    async def _drop(self) -> None:
+        """Close the connection without a farewell, which under TLS waits for a server that may be gone."""
+        writer = self.connection._writer  # noqa: SLF001  # redis-py says farewell, or leaves the connection to itself
+        if writer is not None:
+            writer.transport.abort()
+        await self.connection.disconnect()
 
     async def _listen(self) -> None:
         try:
@@ -111,13 +119,13 @@ class Tracker:
                 if _is_invalidation(answer):
                     self._heard(answer[1])
         except FAILURES as error:
+            self._over = True
             self._lost(error)
 
     async def _beat(self) -> None:
         missed = 0
         try:
-            # A command would connect anew what is not connected, and nothing would be told there.
-            while missed < _MISSED and self.connection.is_connected:
+            while missed < _MISSED and not self._over:
                 self._alive = False
                 await self.connection.send_command("PING", check_health=False)
                 await asyncio.sleep(_BEAT)

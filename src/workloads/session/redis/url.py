@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -38,8 +37,8 @@ _SCHEMES = "redis, rediss, unix, redis+sentinel, rediss+sentinel, redis+cluster,
 
 
 def _file(text: str) -> str:
-    if not Path(text).is_file():
-        raise ValueError("a file that exists")
+    if not text:
+        raise ValueError("the path of a file")
     return text
 
 
