@@ -42,6 +42,15 @@ def test_first_use_loads_nothing_slow(code):
     assert loaded_by(code) & SLOW == set()
 
 
+def test_sessions_load_nothing_else_of_the_library_and_no_client():
+    loaded = loaded_by("import workloads.session")
+    assert {name for name in loaded if name.startswith("workloads")} == {"workloads", "workloads.session"}
+    loaded = loaded_by("from workloads.session import LocalStorage, Session; LocalStorage(ttl=1); Session(id='a')")
+    ours = {name.split(".")[1] for name in loaded if name.startswith("workloads.")}
+    assert ours == {"session", "errors", "_core"}
+    assert "redis" not in loaded
+
+
 def test_a_run_config_and_a_manager_cost_at_most_thirty_modules_of_ours():
     loaded = loaded_by("from workloads import RunConfig, new_manager; RunConfig(name='a'); new_manager('process')")
     ours = {name for name in loaded if name.partition(".")[0] == "workloads"}

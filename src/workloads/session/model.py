@@ -16,7 +16,7 @@ __all__ = ("Session", "SessionType")
 
 SessionType = Literal["mcp", "sse", "streamable"]
 
-_TYPES = frozenset(get_args(SessionType))
+_TYPES = get_args(SessionType)
 
 
 def _now() -> datetime:
@@ -41,7 +41,7 @@ def _check_id(_session: Session, _field: attrs.Attribute[Any], value: Any) -> No
 
 def _check_type(_session: Session, _field: attrs.Attribute[Any], value: Any) -> None:
     if value not in _TYPES:
-        raise ValueError(f"the type of a session is one of {', '.join(sorted(_TYPES))}, not {value!r}")
+        raise ValueError(f"the type of a session is one of {', '.join(_TYPES)}")
 
 
 def _check_time(_session: Session, field: attrs.Attribute[Any], value: Any) -> None:
