@@ -9,11 +9,13 @@ from workloads.errors import MissingDependencyError
 from workloads.session.redis.target import DEFAULT_CONNECTIONS, Target
 
 try:
+    from redis import __version__ as sdk_version
     from redis import asyncio as sdk
     from redis.asyncio.cluster import ClusterNode
     from redis.asyncio.retry import Retry
     from redis.asyncio.sentinel import SentinelConnectionPool
     from redis.backoff import NoBackoff
+    from redis.driver_info import DriverInfo
     from redis.maint_notifications import MaintNotificationsConfig
 except ImportError as error:
     raise MissingDependencyError("redis", "RedisStorage") from error
@@ -99,6 +101,8 @@ def describe(client: Any) -> Target:
     fields = _credentials(options)
     fields["database"] = options.get("db") or 0
     fields["max_connections"] = _limit(pool.max_connections)
+    # Else every new connection looks up redis-py's version on the disk, in the event loop, to tell the same.
+    options.setdefault("driver_info", DriverInfo(lib_version=sdk_version))
     if is_sentinel(client):
         of_sentinels = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
         addresses = tuple((str(each.get("host")), int(each.get("port", 26379))) for each in of_sentinels)
