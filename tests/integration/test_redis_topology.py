@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
+from pathlib import Path
 
 import pytest
 from tests.support import redis_server
@@ -205,6 +207,28 @@ def test_ids_of_all_servers_are_asked_for_at_once(cluster):
         assert await storage.touch([*ids, "absent"]) == set(ids)
         await storage.close()
 
+    run(scenario(), timeout=60)
+
+
+def test_a_user_of_a_cluster_needs_the_rights_that_the_documentation_names(cluster):
+    page = Path(__file__).parents[2].joinpath("docs", "sessions.md").read_text(encoding="utf-8")
+    (rights,) = re.findall(r"^~thv:proxy:session:\* .*$", page, re.MULTILINE)
+    (more,) = re.findall(r"cluster also needs `(.*)`", page)
+
+    async def scenario():
+        storage = RedisStorage.from_url(f"redis+cluster://app:secret@127.0.0.1:{cluster[0].port}", ttl=60)
+        session = Session(id="one")
+        async with await storage.invalidations() as changes:
+            assert await storage.create(session)
+            await heard_of(changes, "one")
+            assert await storage.update(session, expected=session)
+            assert await storage.load("one") == session
+            assert set(await storage.peek(["one", "two"])) == await storage.touch(["one", "two"]) == {"one"}
+            await storage.delete("one")
+        await storage.close()
+
+    for node in cluster:
+        ask(node, "ACL", "SETUSER", "app", "on", ">secret", "-@all", *f"{rights} {more}".split())
     run(scenario(), timeout=60)
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import redis
+
+from workloads.runtimes.process.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,9 +25,10 @@ _READY = 20.0
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
+    ports: list[int] = []
+    while len(ports) < count:
+        ports.append(free_port(HOST, taken=ports))
+    return ports
 
 
 class RedisServer:

@@ -76,8 +76,7 @@ def decode(raw: bytes) -> Session:
     tree = cast("dict[str, Any]", parsed)
     if missing := [key for key in _REQUIRED if key not in tree]:
         raise ValueError(f"{', '.join(missing)} missing")
-    metadata = tree.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
+    if not isinstance(tree.get("metadata"), dict | None):
         raise ValueError("metadata is no object")
     extra = {} if tree.keys() <= _KNOWN else _extra(text)
     try:
@@ -86,7 +85,7 @@ def decode(raw: bytes) -> Session:
             type=tree["type"],
             created_at=_time(tree, "created_at"),
             updated_at=_time(tree, "updated_at"),
-            metadata=metadata or {},
+            metadata=tree.get("metadata") or {},
             extra=extra,
         )
     except TypeError as error:
