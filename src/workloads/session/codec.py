@@ -77,7 +77,7 @@ def decode(raw: bytes) -> Session:
     if missing := [key for key in _REQUIRED if key not in tree]:
         raise ValueError(f"{', '.join(missing)} missing")
     if not isinstance(tree.get("metadata"), dict | None):
-        raise ValueError("metadata is no object")
+        raise ValueError("metadata is no object")  # noqa: TRY004  # as above
     extra = {} if tree.keys() <= _KNOWN else _extra(text)
     try:
         return Session(
