@@ -14,6 +14,10 @@ from workloads.session import LocalStorage, RedisStorage
 from workloads.session.codec import decode, encode
 from workloads.testing import StorageConformance
 
+pytestmark = pytest.mark.timeout(240)
+
+PATIENT = "socket_timeout=30&socket_connect_timeout=30"  # for machines that do much else
+
 # What a user of Redis' access control list needs, and no more.
 ACL = "user app on >s%cret ~test* -@all +get +getex +set +del +pttl +pexpire +eval +evalsha +ping +client|tracking"
 
@@ -97,7 +101,7 @@ class RedisHooks(StorageConformance):
         return Redis(unix_socket_path=str(self.server.socket), driver_info=None, **self.server.credentials)
 
     def open(self):
-        return RedisStorage.from_url(self.server.url, key_prefix=self.prefix, ttl=self.ttl)
+        return RedisStorage.from_url(f"{self.server.url}?{PATIENT}", key_prefix=self.prefix, ttl=self.ttl)
 
     def key(self, session_id):
         return self.prefix.encode() + session_id.encode("utf-8", "surrogatepass")
@@ -168,7 +172,9 @@ class TestRedisByUnixSocket(RedisHooks):
         return Redis(unix_socket_path=str(self.server.socket), db=3, driver_info=None)
 
     def open(self):
-        return RedisStorage.from_url(f"unix://{self.server.socket}?db=3", key_prefix=self.prefix, ttl=self.ttl)
+        return RedisStorage.from_url(
+            f"unix://{self.server.socket}?db=3&{PATIENT}", key_prefix=self.prefix, ttl=self.ttl
+        )
 
 
 class TestRedisWithAccessControl(RedisHooks):
@@ -182,7 +188,7 @@ class TestRedisWithAccessControl(RedisHooks):
         return guarded
 
     def open(self):
-        url = self.server.url.replace("redis://", "redis://app:s%25cret@")
+        url = self.server.url.replace("redis://", "redis://app:s%25cret@") + f"?{PATIENT}"
         return RedisStorage.from_url(url, key_prefix=self.prefix, ttl=self.ttl)
 
 
@@ -199,7 +205,7 @@ class TestRedisByTLS(RedisHooks):
 
     def open(self):
         options = f"ssl_ca_certs={self.files['ca']}&ssl_certfile={self.files['client']}"
-        return RedisStorage.from_url(f"{self.url}?{options}", key_prefix=self.prefix, ttl=self.ttl)
+        return RedisStorage.from_url(f"{self.url}?{options}&{PATIENT}", key_prefix=self.prefix, ttl=self.ttl)
 
 
 class TestRedisBySentinel(RedisHooks):
@@ -216,7 +222,7 @@ class TestRedisBySentinel(RedisHooks):
         return Redis(unix_socket_path=str(self.server.master().socket), driver_info=None)
 
     def open(self):
-        return RedisStorage.from_url(self.server.url, key_prefix=self.prefix, ttl=self.ttl)
+        return RedisStorage.from_url(f"{self.server.url}?{PATIENT}", key_prefix=self.prefix, ttl=self.ttl)
 
 
 class TestRedisCluster(RedisHooks):
@@ -232,5 +238,5 @@ class TestRedisCluster(RedisHooks):
         return RedisCluster(host=redis_server.HOST, port=self.server[0].port, driver_info=None)
 
     def open(self):
-        url = f"redis+cluster://{redis_server.HOST}:{self.server[1].port}"
+        url = f"redis+cluster://{redis_server.HOST}:{self.server[1].port}?{PATIENT}"
         return RedisStorage.from_url(url, key_prefix=self.prefix, ttl=self.ttl)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HOST = "127.0.0.1"
-_READY = 20.0
+_READY = 60.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -197,7 +197,7 @@ def cluster() -> Iterator[list[RedisServer]]:
         nodes = []
         for number in range(3):
             port, bus = free_ports(2)
-            options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000")
+            options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "15000")
             nodes.append((stack.enter_context(RedisServer(folder / str(number), *options, port=port)), bus))
         clients = [stack.enter_context(contextlib.closing(node.client())) for node, _ in nodes]
         for number, client in enumerate(clients):

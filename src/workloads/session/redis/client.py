@@ -77,6 +77,9 @@ def open_client(target: Target) -> Any:
             return _open_sentinel(target, options)
         case "cluster":
             nodes = [_ClusterNode(host, port) for host, port in target.addresses]
+            # Every slot that moved is learned by itself. Else all connections are closed after some, with all that
+            # others are asking on them.
+            options["reinitialize_steps"] = 0
             return _RedisCluster(startup_nodes=nodes, max_connections=2 * target.max_connections, **options)
 
 

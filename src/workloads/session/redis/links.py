@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.client import NEVER_DECODE
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
 from workloads.session.redis.client import is_cluster
 from workloads.session.redis.scripts import PEEK, TOUCH, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from workloads.session.redis.target import Target
 
@@ -77,11 +79,18 @@ class _ServerLink(_Scripts):
 
     async def ask(self, *command: Argument) -> Any:
         connection = await self._pool.get_connection()
+        writer = connection._writer  # noqa: SLF001  # it is gone from there once it is being closed
         try:
             # Both close the connection when they are cancelled, so that no answer is left in it.
             async with asyncio.timeout(self._timeout):
                 await connection.send_command(*command)
                 return await connection.read_response(disable_decoding=True)
+        except ResponseError:
+            raise
+        except BaseException:
+            # redis-py says farewell, which under TLS takes as long as the server wants.
+            writer.transport.abort()
+            raise
         finally:
             await self._pool.release(connection)
 
@@ -100,7 +109,8 @@ class _ClusterLink(_Scripts):
         self._client = client
 
     async def ask(self, *command: Argument) -> Any:
-        return await self._client.execute_command(*command, **{NEVER_DECODE: True})
+        async with self._whole():
+            return await self._client.execute_command(*command, **{NEVER_DECODE: True})
 
     async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
         # A time that is read before its value cannot be too long for it.
@@ -113,11 +123,23 @@ class _ClusterLink(_Scripts):
     async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
         return [bool(found) for found in await self._ask_all([("PEXPIRE", key, milliseconds) for key in keys])]
 
+    @asynccontextmanager
+    async def _whole(self) -> AsyncIterator[None]:
+        """With a client that knows the cluster, and for which a connection that is gone is no defect."""
+        try:
+            # A command that it is given before goes to any server, and is sent on from there.
+            await self._client.initialize()
+            yield
+        except AttributeError as error:
+            # When one task finds a server away, redis-py closes connections that others are about to use.
+            raise RedisConnectionError("the connection was closed") from error
+
     async def _ask_all(self, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
         pipeline = self._client.pipeline()
         for command in commands:
             pipeline.execute_command(*command, **{NEVER_DECODE: True})
-        answers = await pipeline.execute(raise_on_error=False)
+        async with self._whole():
+            answers = await pipeline.execute(raise_on_error=False)
         for position, answer in enumerate(answers):
             if isinstance(answer, ResponseError) and str(answer).startswith(_WRONG_TYPE):
                 answers[position] = b""

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ("FAILURES", "explain", "is_lost")
 
-FAILURES = (RedisError, RedisClusterException, OSError)
-"""What redis-py raises when it cannot ask, or when the answer is an error."""
+FAILURES = (RedisError, RedisClusterException, OSError, RuntimeError)
+"""What redis-py raises when it cannot ask, or when the answer is an error.
+
+``RuntimeError`` is what uvloop raises when a connection was closed by another task, and redis-py lets through.
+"""
 
 _KNOWN: tuple[tuple[type[Exception], str], ...] = (
     (AuthenticationError, "it refuses the user or the password"),
@@ -36,6 +39,7 @@ _KNOWN: tuple[tuple[type[Exception], str], ...] = (
     (MaxConnectionsError, "the client has no connection left"),
     (OutOfMemoryError, "it has no memory left"),
     (ReadOnlyError, "it is a replica, which cannot be written"),
+    (RuntimeError, "the connection was closed"),
     (RedisTimeoutError, "it did not answer in time"),
     (TimeoutError, "it did not answer in time"),
 )
@@ -52,7 +56,7 @@ def is_lost(error: Exception) -> bool:
     """
     if isinstance(error, AuthenticationError | BusyLoadingError | MaxConnectionsError):
         return False
-    return isinstance(error, RedisConnectionError | ClusterDownError | RedisClusterException)
+    return isinstance(error, RedisConnectionError | ClusterDownError | RedisClusterException | RuntimeError)
 
 
 def explain(error: Exception, secrets: Iterable[str]) -> str:
