@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workloads.session.model import Session, SessionType
     from workloads.session.protocols import CoherentStorage, Invalidations, Peeked, Storage
     from workloads.session.redis.storage import RedisStorage
+    from workloads.session.routing import RoutingStats, RoutingStorage
 
 __all__ = (
     "CoherentStorage",
@@ -31,6 +32,8 @@ __all__ = (
     "LocalStorage",
     "Peeked",
     "RedisStorage",
+    "RoutingStats",
+    "RoutingStorage",
     "Session",
     "SessionAlreadyExistsError",
     "SessionNotFoundError",
@@ -44,6 +47,7 @@ _MODULES = {
     "workloads.session.model": ("Session", "SessionType"),
     "workloads.session.protocols": ("CoherentStorage", "Invalidations", "Peeked", "Storage"),
     "workloads.session.redis.storage": ("RedisStorage",),
+    "workloads.session.routing": ("RoutingStats", "RoutingStorage"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -1,0 +1,226 @@
+"""Reads of sessions of which there is no copy: each once however many wait for it, and many in one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from copy import copy
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from workloads.errors import SessionStoreUnavailableError
+
+if TYPE_CHECKING:
+    from asyncio import Future, Task
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from workloads.session._copies import Copies
+    from workloads.session.protocols import Peeked
+
+__all__ = ("Reads",)
+
+_ATTEMPTS = 8  # of reading what is changed all the time; then what was read last is good enough, if not to be kept
+
+
+class _Read:
+    """One session being read.
+
+    Attributes:
+        session_id: Its id.
+        waiters: Who waits for it; each can go away without the others noticing.
+        attempt: How often it was begun.
+        sent: Whether the store was asked.
+        keep: Whether the copy may be kept: since the store was asked, nothing was heard of a change.
+        disturbed: Whether the session was changed since the store was asked.
+        alone: Whether it is read in a round trip of its own.
+    """
+
+    __slots__ = ("alone", "attempt", "disturbed", "keep", "sent", "session_id", "waiters")
+
+    def __init__(
+        self, session_id: str, waiters: list[Future[Peeked | None]], attempt: int, *, alone: bool = False
+    ) -> None:
+        self.session_id = session_id
+        self.waiters = waiters
+        self.attempt = attempt
+        self.alone = alone
+        self.sent = self.keep = self.disturbed = False
+
+    def answer(self, peeked: Peeked | None) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(peeked)
+
+    def fail(self, error: Exception) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(copy(error))  # each of them gets a traceback of its own
+
+
+class Reads:
+    """The reads under way. Owned by one loop, and by no one of those who wait."""
+
+    def __init__(
+        self,
+        peek: Callable[[Collection[str]], Awaitable[Mapping[str, Peeked]]],
+        copies: Copies,
+        *,
+        clock: Callable[[], float],
+        together: int,
+        parallel: int,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            peek: Reads sessions in one round trip.
+            copies: Where what was read is kept.
+            clock: Seconds, monotonic.
+            together: How many sessions at most are read in one round trip.
+            parallel: How many round trips there are at most at the same time. What comes meanwhile travels together in
+                the next, so that a store which is slow is not asked more often for it.
+        """
+        self._peek = peek
+        self._copies = copies
+        self._clock = clock
+        self._together = together
+        self._parallel = parallel
+        self._reads: dict[str, _Read] = {}  # those that can be joined
+        self._waiting: deque[_Read] = deque()
+        self._trips: dict[Task[None], list[_Read]] = {}
+        self._send_is_due = False
+        self._closed: Exception | None = None
+
+    def read(self, session_id: str) -> Future[Peeked | None]:
+        """Read a session, or wait for who reads it already.
+
+        Args:
+            session_id: Its id.
+
+        Returns:
+            Where the session will be found, or None, or why it is not known. Cancelling it disturbs nobody.
+        """
+        waiter: Future[Peeked | None] = asyncio.get_running_loop().create_future()
+        read = self._reads.get(session_id)
+        if read is None:
+            self._begin(_Read(session_id, [waiter], 1))
+        else:
+            read.waiters.append(waiter)
+        return waiter
+
+    def prefetch(self, session_id: str) -> None:
+        """Read a session that will be asked for soon."""
+        if session_id not in self._reads:
+            self._begin(_Read(session_id, [], 1))
+
+    def disturb(self, session_id: str) -> None:
+        """A session was changed: what is being read may be what it was before."""
+        read = self._reads.get(session_id)
+        if read is not None and read.sent:
+            read.disturbed = True
+            del self._reads[session_id]
+
+    def disturb_all(self) -> None:
+        """All sessions may have been changed."""
+        for session_id in list(self._reads):
+            self.disturb(session_id)
+
+    async def close(self, error: Exception) -> None:
+        """End all reads.
+
+        Args:
+            error: What those who wait are told.
+        """
+        self._closed = error
+        trips, self._trips = self._trips, {}
+        for trip in trips:
+            trip.cancel()
+        await asyncio.gather(*trips, return_exceptions=True)
+        for read in (*chain.from_iterable(trips.values()), *self._waiting):
+            read.fail(error)
+        self._waiting.clear()
+        self._reads.clear()
+
+    def _begin(self, read: _Read) -> None:
+        if self._closed is not None:
+            read.fail(self._closed)
+            return
+        self._reads[read.session_id] = read
+        self._waiting.append(read)
+        self._send_soon()
+
+    def _send_soon(self) -> None:
+        # Not at once: what other tasks ask for in this turn of the loop travels along.
+        if not self._send_is_due and self._waiting and len(self._trips) < self._parallel:
+            self._send_is_due = True
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        self._send_is_due = False
+        while self._waiting and len(self._trips) < self._parallel:
+            reads = self._next_reads()
+            trip = asyncio.get_running_loop().create_task(self._travel(reads))
+            self._trips[trip] = reads
+            trip.add_done_callback(self._arrived)
+
+    def _next_reads(self) -> list[_Read]:
+        waiting = self._waiting
+        reads = [waiting.popleft()]
+        while waiting and len(reads) < self._together and not (reads[0].alone or waiting[0].alone):
+            reads.append(waiting.popleft())
+        return reads
+
+    def _arrived(self, trip: Task[None]) -> None:
+        self._trips.pop(trip, None)
+        self._send_soon()
+
+    async def _travel(self, reads: list[_Read]) -> None:
+        coherent = self._copies.coherent
+        for read in reads:
+            read.sent, read.keep = True, coherent
+            if not coherent:
+                # Nobody would hear of a change, so nobody who asks later may be given what is read now.
+                self._leave(read)
+        sent = self._clock()
+        try:
+            found = await self._peek([read.session_id for read in reads])
+        except SessionStoreUnavailableError as error:
+            self._fail(reads, error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, those who wait hear of it
+            if len(reads) == 1:
+                self._fail(reads, error)
+                return
+            for read in reads:  # one that cannot be read must not keep the others from being read
+                self._leave(read)
+                self._repeat(read, alone=True)
+        else:
+            for read in reads:
+                self._settle(read, found.get(read.session_id), sent)
+
+    def _fail(self, reads: list[_Read], error: Exception) -> None:
+        for read in reads:
+            self._leave(read)
+            read.fail(error)
+
+    def _settle(self, read: _Read, peeked: Peeked | None, sent: float) -> None:
+        self._leave(read)
+        if read.disturbed and read.attempt < _ATTEMPTS:
+            self._repeat(read)
+            return
+        if read.keep and not read.disturbed:
+            if peeked is None:
+                self._copies.keep_absent(read.session_id)
+            else:
+                self._copies.keep(peeked.session, sent + peeked.remaining)
+        read.answer(peeked)
+
+    def _leave(self, read: _Read) -> None:
+        if self._reads.get(read.session_id) is read:
+            del self._reads[read.session_id]
+
+    def _repeat(self, read: _Read, *, alone: bool = False) -> None:
+        newer = self._reads.get(read.session_id)
+        if newer is None:
+            self._begin(_Read(read.session_id, read.waiters, read.attempt + 1, alone=alone))
+        else:
+            newer.waiters.extend(read.waiters)
+            newer.attempt = max(newer.attempt, read.attempt + 1)

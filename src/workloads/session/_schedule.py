@@ -1,0 +1,95 @@
+"""Which sessions the store is to be told of as used, and when. No I/O."""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ("Schedule",)
+
+
+class Schedule:
+    """Ids in the order in which they are due, those of about the same time together. Owned by one loop."""
+
+    def __init__(self, *, tick: float, limit: int, wake: Callable[[], object]) -> None:
+        """Nothing is due yet.
+
+        Args:
+            tick: Seconds within which ids are due together, at their beginning.
+            limit: How many overdue ids are remembered; of more, the one known for longest is forgotten.
+            wake: Called when something became due sooner than all else.
+        """
+        self._tick = tick
+        self._limit = limit
+        self._wake = wake
+        self._ticks: dict[int, set[str]] = {}
+        self._tick_of: dict[str, int] = {}
+        self._overdue: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._tick_of) + len(self._overdue)
+
+    @property
+    def next(self) -> float:
+        """When something is due next: minus infinity for at once, infinity for never."""
+        if self._overdue:
+            return -math.inf
+        return min(self._ticks) * self._tick if self._ticks else math.inf
+
+    def later(self, session_id: str, due: float) -> None:
+        """Note when an id is due."""
+        self.forget(session_id)
+        tick = math.floor(due / self._tick)
+        together = self._ticks.get(tick)
+        if together is None:
+            together = self._ticks[tick] = set()
+            self._wake()
+        together.add(session_id)
+        self._tick_of[session_id] = tick
+
+    def soon(self, session_id: str, deadline: float) -> None:
+        """Note that an id is due.
+
+        Args:
+            session_id: The id.
+            deadline: After which there is no point in it.
+        """
+        if not self._overdue:
+            self._wake()
+        self._overdue[session_id] = deadline
+        if len(self._overdue) > self._limit:
+            del self._overdue[next(iter(self._overdue))]
+
+    def forget(self, session_id: str) -> None:
+        """An id is not due any more."""
+        self._overdue.pop(session_id, None)
+        tick = self._tick_of.pop(session_id, None)
+        if tick is not None:
+            together = self._ticks[tick]
+            together.remove(session_id)
+            if not together:
+                del self._ticks[tick]
+
+    def take(self, now: float, most: int) -> tuple[list[str], dict[str, float]]:
+        """Take out what is due.
+
+        Args:
+            now: The time; infinity for all.
+            most: How many ids at most, of either kind.
+
+        Returns:
+            The ids that became due in time, and those overdue with their deadlines.
+        """
+        overdue = dict(islice(self._overdue.items(), most))
+        in_time: list[str] = []
+        for tick in sorted(self._ticks):
+            if tick * self._tick > now or len(in_time) >= most:
+                break
+            in_time.extend(islice(self._ticks[tick], most - len(in_time)))
+        for session_id in (*overdue, *in_time):
+            self.forget(session_id)
+        return in_time, overdue
