@@ -30,6 +30,7 @@
     │   └── WrongPasswordError (PermissionError)      ... with this password
     ├── SessionNotFoundError (LookupError)        no such session, or it expired
     ├── SessionAlreadyExistsError (FileExistsError)
+    ├── SessionForbiddenError (PermissionError)   the session belongs to another identity
     ├── SessionStoreUnavailableError (ConnectionError) sessions cannot be reached: not the same as not found
     │   └── CorruptSessionError (ValueError)      ... because what is kept of one is damaged
     ├── InvalidSessionStoreError (ValueError)     a storage of sessions cannot be set up like this; lists every problem
@@ -71,6 +72,7 @@ __all__ = (
     "SecretStoreLockedError",
     "SecretStoreUnavailableError",
     "SessionAlreadyExistsError",
+    "SessionForbiddenError",
     "SessionNotFoundError",
     "SessionStoreUnavailableError",
     "StateError",
@@ -466,6 +468,18 @@ class SessionAlreadyExistsError(WorkloadsError, FileExistsError):
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
         super().__init__(f"session {session_id!r} exists already; choose another id")
+
+
+class SessionForbiddenError(WorkloadsError, PermissionError):
+    """The session belongs to somebody else than who asks for it, or does not say whose it is where it must.
+
+    Attributes:
+        session_id: The id.
+    """
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"session {session_id!r} belongs to another identity; initialize a new one")
 
 
 class SessionStoreUnavailableError(WorkloadsError, ConnectionError):

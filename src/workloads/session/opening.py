@@ -1,0 +1,50 @@
+"""Opens the storage that a run config names."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workloads.config import RunConfig
+    from workloads.session.protocols import Storage
+
+__all__ = ("DEFAULT_KEY_PREFIX", "PASSWORD_VARIABLES", "open_storage")
+
+DEFAULT_KEY_PREFIX = "thv:proxy:session:"
+"""What keys begin with when the run config does not say: as ToolHive's, to share sessions with its replicas."""
+
+PASSWORD_VARIABLES = ("WORKLOADS_SESSION_REDIS_PASSWORD", "THV_SESSION_REDIS_PASSWORD")
+"""Where the password of Redis is looked for, and nowhere else; the first that is set is taken."""
+
+
+def open_storage(config: RunConfig, *, environ: Mapping[str, str] | None = None) -> Storage:
+    """The storage for the sessions of a workload. Connects to nothing yet.
+
+    Args:
+        config: Its run config. Without ``scaling_config.session_redis`` sessions are kept in memory.
+        environ: Where the password is looked up; None (the default) is the environment of this process.
+
+    Raises:
+        MissingDependencyError: ``workloads[redis]`` is not installed.
+        ValueError: The address cannot be used.
+    """
+    ttl = config.effective_session_ttl
+    redis = config.scaling_config.session_redis if config.scaling_config else None
+    if redis is None or not redis.address:
+        from workloads.session.local import LocalStorage
+
+        return LocalStorage(ttl=ttl)
+    from workloads.session.redis import RedisStorage
+    from workloads.session.routing import RoutingStorage
+
+    environ = os.environ if environ is None else environ
+    password = next(filter(None, map(environ.get, PASSWORD_VARIABLES)), "")
+    login = f":{quote(password, safe='')}@" if password else ""
+    remote = RedisStorage.from_url(
+        f"redis://{login}{redis.address}/{redis.db}", key_prefix=redis.key_prefix or DEFAULT_KEY_PREFIX, ttl=ttl
+    )
+    return RoutingStorage(remote, max_local_entries=config.session_cache_size)
