@@ -12,6 +12,7 @@ from workloads.session import Peeked, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from typing import Self
 
 DOWN = SessionStoreUnavailableError("fake", "it is down")
 
@@ -110,7 +111,7 @@ class Pushes:
         self.queue: asyncio.Queue[frozenset[str] | None | SessionStoreUnavailableError] = asyncio.Queue()
         server.trackers.append(self)
 
-    def __aiter__(self) -> Pushes:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> frozenset[str] | None:
@@ -123,7 +124,7 @@ class Pushes:
         with contextlib.suppress(ValueError):
             self._server.trackers.remove(self)
 
-    async def __aenter__(self) -> Pushes:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -159,6 +160,7 @@ class FakeStorage:
 
     async def delete_expired(self, before: object) -> None:
         await self.server.ask("delete_expired")
+        await self.server.answer("delete_expired")
 
     async def create(self, session: Session) -> bool:
         await self.server.ask("create")

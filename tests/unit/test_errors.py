@@ -37,6 +37,7 @@ EXAMPLES: list[tuple[errors.WorkloadsError, type[BaseException]]] = [
     (errors.WrongPasswordError("encrypted", "try another"), PermissionError),
     (errors.SessionNotFoundError("a"), LookupError),
     (errors.SessionAlreadyExistsError("a"), FileExistsError),
+    (errors.SessionForbiddenError("a"), PermissionError),
     (errors.SessionStoreUnavailableError("redis://x:6379/0", "refused"), ConnectionError),
     (errors.CorruptSessionError("a", "redis://x:6379/0", "it is no JSON"), ValueError),
     (errors.InvalidSessionStoreError([Problem("ttl", "expected a number of seconds above 0")]), ValueError),

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
         CorruptSessionError,
         InvalidSessionStoreError,
         SessionAlreadyExistsError,
+        SessionForbiddenError,
         SessionNotFoundError,
         SessionStoreUnavailableError,
     )
+    from workloads.session.identity import Identity
     from workloads.session.local import LocalStorage
+    from workloads.session.manager import Repinned, SessionManager
     from workloads.session.model import Session, SessionType
     from workloads.session.protocols import CoherentStorage, Invalidations, Peeked, Storage
     from workloads.session.redis.storage import RedisStorage
@@ -27,15 +30,19 @@ if TYPE_CHECKING:
 __all__ = (
     "CoherentStorage",
     "CorruptSessionError",
+    "Identity",
     "InvalidSessionStoreError",
     "Invalidations",
     "LocalStorage",
     "Peeked",
     "RedisStorage",
+    "Repinned",
     "RoutingStats",
     "RoutingStorage",
     "Session",
     "SessionAlreadyExistsError",
+    "SessionForbiddenError",
+    "SessionManager",
     "SessionNotFoundError",
     "SessionStoreUnavailableError",
     "SessionType",
@@ -43,7 +50,9 @@ __all__ = (
 )
 
 _MODULES = {
+    "workloads.session.identity": ("Identity",),
     "workloads.session.local": ("LocalStorage",),
+    "workloads.session.manager": ("Repinned", "SessionManager"),
     "workloads.session.model": ("Session", "SessionType"),
     "workloads.session.protocols": ("CoherentStorage", "Invalidations", "Peeked", "Storage"),
     "workloads.session.redis.storage": ("RedisStorage",),

@@ -174,6 +174,11 @@ class Copies:
         self._copies.clear()
         self._absent.clear()
 
+    def close(self) -> None:
+        """Forget all copies, and keep no more."""
+        self.coherent = False
+        self.clear()
+
     def _note_use(self, session_id: str, copy: Copy) -> None:
         copy.used = copy.hot = True
         if self._schedule is not None:

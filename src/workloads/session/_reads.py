@@ -183,13 +183,11 @@ class Reads:
         sent = self._clock()
         try:
             found = await self._peek([read.session_id for read in reads])
-        except SessionStoreUnavailableError as error:
-            self._fail(reads, error)
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait hear of it
-            if len(reads) == 1:
+            if len(reads) == 1 or type(error) is SessionStoreUnavailableError:
                 self._fail(reads, error)
                 return
-            for read in reads:  # one that cannot be read must not keep the others from being read
+            for read in reads:  # one that is damaged must not keep the others from being read
                 self._leave(read)
                 self._repeat(read, alone=True)
         else:

@@ -62,7 +62,9 @@ class Refresher:
                 while await self._refresh(self._clock()):
                     pause = _FIRST_PAUSE
             except SessionStoreUnavailableError as error:
-                _log.warning("sessions not refreshed yet", extra={"reason": error.reason, "waiting": len(self._schedule)})
+                _log.warning(
+                    "sessions not refreshed yet", extra={"reason": error.reason, "waiting": len(self._schedule)}
+                )
                 await asyncio.sleep(min(pause, self._longest_pause))
                 pause *= 2
 

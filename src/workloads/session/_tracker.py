@@ -58,7 +58,9 @@ class Tracker:
                     pause = _FIRST_PAUSE
                     await self._follow(changes)
             except SessionStoreUnavailableError as error:
-                _log.warning("changes of sessions are not followed", extra={"store": error.store, "reason": error.reason})
+                _log.warning(
+                    "changes of sessions are not followed", extra={"store": error.store, "reason": error.reason}
+                )
             finally:
                 self.tried.set()
             await asyncio.sleep(pause)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +37,14 @@ def open_storage(config: RunConfig, *, environ: Mapping[str, str] | None = None)
         from workloads.session.local import LocalStorage
 
         return LocalStorage(ttl=ttl)
-    from workloads.session.redis import RedisStorage
+    from workloads.session.redis.storage import RedisStorage
     from workloads.session.routing import RoutingStorage
 
     environ = os.environ if environ is None else environ
-    password = next(filter(None, map(environ.get, PASSWORD_VARIABLES)), "")
-    login = f":{quote(password, safe='')}@" if password else ""
     remote = RedisStorage.from_url(
-        f"redis://{login}{redis.address}/{redis.db}", key_prefix=redis.key_prefix or DEFAULT_KEY_PREFIX, ttl=ttl
+        f"redis://{redis.address}/{redis.db}",
+        key_prefix=redis.key_prefix or DEFAULT_KEY_PREFIX,
+        ttl=ttl,
+        password=next(filter(None, map(environ.get, PASSWORD_VARIABLES)), None),
     )
     return RoutingStorage(remote, max_local_entries=config.session_cache_size)

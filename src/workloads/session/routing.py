@@ -11,11 +11,11 @@ import attrs
 
 from workloads.errors import SessionNotFoundError, SessionStoreUnavailableError
 from workloads.session._copies import Copies
-from workloads.session._loop import OwnLoop
 from workloads.session._reads import Reads
 from workloads.session._refresher import Refresher
 from workloads.session._tracker import Tracker
 from workloads.session._writes import Writes
+from workloads.session.owner import Owner
 from workloads.session.protocols import CoherentStorage, Peeked
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class RoutingStats:
     invalidations: int
     refreshes: int
     flushes: int
+
+
+def _closed_error() -> SessionStoreUnavailableError:
+    return SessionStoreUnavailableError("RoutingStorage", "it is closed")
 
 
 def _is_coherent(remote: Storage) -> TypeGuard[CoherentStorage]:
@@ -120,7 +124,8 @@ class RoutingStorage:
         self._max_local_entries = limit
         self._remote = remote
         self._clock = clock
-        self._own = OwnLoop("routing storage")
+        self._owner = Owner("RoutingStorage")
+        self._begun = self._closed = False
         self._writes = Writes()
         self._refresher: Refresher | None = None
         self._tracker: Tracker | None = None
@@ -168,8 +173,7 @@ class RoutingStorage:
             SessionNotFoundError: There is none, or it expired.
             SessionStoreUnavailableError: It is not in memory, and the store cannot be reached.
         """
-        if self._own.enter():
-            self._begin()
+        self._owner.check()
         copies = self._copies
         if copies.hits % _TURN == _TURN - 1:
             await asyncio.sleep(0)
@@ -255,20 +259,24 @@ class RoutingStorage:
 
     async def close(self) -> None:
         """Tell the store of the last uses, end what goes on, and close the storage behind. Can be repeated."""
-        if not self._own.close():
+        self._owner.check()
+        if self._closed:
             return
+        self._closed = True
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._reads.close(SessionStoreUnavailableError("routing storage", "it was closed"))
+            self._copies.close()
+            await self._reads.close(_closed_error())
             if self._refresher is not None:
                 await self._refresher.finish()
         finally:
             await self._remote.close()
 
     def _begin(self) -> None:
+        self._begun = True
         for worker in (self._tracker, self._refresher):
             if worker is not None:
                 task = asyncio.get_running_loop().create_task(worker.run(), name=f"sessions-{type(worker).__name__}")
@@ -282,7 +290,10 @@ class RoutingStorage:
 
     async def _enter(self) -> None:
         """Let only the own loop in; the first waits a moment until changes are heard of."""
-        if self._own.enter():
+        self._owner.check()
+        if self._closed:
+            raise _closed_error()
+        if not self._begun:
             self._begin()
         if self._tracker is not None and not self._tracker.tried.is_set():
             try:

@@ -18,8 +18,8 @@ def test_a_used_session_outlives_its_time_to_live_with_few_round_trips():
         await storage.store(OLD)
         await settle()
         server.trips.clear()
-        for _ in range(6000):
-            await asyncio.sleep(0.1)
+        for _ in range(300):
+            await asyncio.sleep(2)
             assert await storage.load("a") == OLD
         assert 10 <= server.trips["touch"] <= 17, "every 38 to 40 of 60 seconds"
         assert storage.stats.misses <= 1
@@ -163,16 +163,16 @@ def test_two_replicas_that_read_the_same_sessions_leave_each_other_their_copies(
     async def body():
         server = Server(clock)
         async with routing(server, ttl=20) as one, routing(server, ttl=20) as other:
-            for number in range(100):
+            for number in range(20):
                 server.set(Session(id=str(number)), 20)
             for _ in range(600):
-                for number in range(100):
+                for number in range(20):
                     for storage in (one, other):
                         await storage.load(str(number))
                 await asyncio.sleep(0.1)
             for storage in (one, other):
                 assert storage.stats.hits / (storage.stats.hits + storage.stats.misses) >= 0.99
-            assert len(server.rows) == 100
+            assert len(server.rows) == 20
 
     run(body())
 
@@ -294,7 +294,13 @@ def test_all_is_forgotten_when_all_may_have_changed():
 def test_what_cannot_be_reached_is_told_apart_from_what_is_not_there():
     async def test(server, storage):
         server.down = True
-        for call in (storage.load("a"), storage.store(OLD), storage.create(OLD), storage.update(OLD), storage.delete("a")):
+        for call in (
+            storage.load("a"),
+            storage.store(OLD),
+            storage.create(OLD),
+            storage.update(OLD),
+            storage.delete("a"),
+        ):
             with pytest.raises(SessionStoreUnavailableError):
                 await call
         server.down = False
@@ -310,9 +316,9 @@ def test_a_loop_of_nothing_but_hits_lets_changes_be_heard_of():
         await settle()
         await storage.load("a")
         server.set(NEW, 60)
-        for loads in range(100_000):
-            if await storage.load("a") == NEW:
-                break
-        assert loads < 10_000
+        loads = 0
+        while await storage.load("a") != NEW:
+            loads += 1
+            assert loads < 10_000
 
     with_routing(test)

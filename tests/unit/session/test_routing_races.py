@@ -372,7 +372,7 @@ def test_closing_tells_those_who_wait():
             for load in (sent, unsent):
                 with pytest.raises(SessionStoreUnavailableError, match="closed"):
                     await load
-            with pytest.raises(RuntimeError, match="closed"):
+            with pytest.raises(SessionStoreUnavailableError, match="closed"):
                 await storage.load("a")
             await storage.close()
             assert storage._remote.closed
