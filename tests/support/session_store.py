@@ -108,7 +108,7 @@ class Pushes:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self.queue: asyncio.Queue[frozenset[str] | None | SessionStoreUnavailableError] = asyncio.Queue()
+        self.queue: asyncio.Queue[frozenset[str] | SessionStoreUnavailableError | None] = asyncio.Queue()
         server.trackers.append(self)
 
     def __aiter__(self) -> Self:

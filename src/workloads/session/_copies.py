@@ -113,18 +113,28 @@ class Copies:
         self.hits += 1
         return True
 
-    def keep(self, session: Session, deadline: float, *, hot: bool = False) -> None:
+    def keep(self, session: Session, deadline: float, *, used: bool = False, hot: bool = False) -> bool:
         """Keep a copy.
 
         Args:
             session: The session.
             deadline: When it expires at the earliest.
-            hot: Whether it is worth fetching again once it changes.
+            used: Whether it is used already.
+            hot: Whether it is worth fetching again once it changes, though it was not used.
+
+        Returns:
+            Whether it is kept.
         """
-        self.drop(session.id)
-        if self.coherent and deadline > self._clock():
-            early = self._ttl * (1 - REFRESH_AFTER + random.random() * _JITTER)
-            self._copies[session.id] = Copy(session, deadline, deadline - early, hot=hot)
+        session_id = session.id
+        if session_id in self._copies or session_id in self._absent:
+            self.drop(session_id)
+        if not self.coherent or deadline <= self._clock():
+            return False
+        copy = Copy(session, deadline, deadline - self._ttl * (1 - REFRESH_AFTER + random.random() * _JITTER), hot=hot)
+        self._copies[session_id] = copy
+        if used:
+            self._note_use(session_id, copy)
+        return True
 
     def keep_absent(self, session_id: str) -> None:
         """Remember for a moment that the store has no such session."""
@@ -132,18 +142,15 @@ class Copies:
         if self.coherent:
             self._absent[session_id] = self._clock() + min(_ABSENT_FOR, self._ttl)
 
-    def use(self, session_id: str, remaining: float) -> None:
-        """Note that a session just read from the store is used.
+    def use_uncopied(self, session_id: str, deadline: float) -> None:
+        """Note the use of a session of which no copy is kept.
 
         Args:
             session_id: Its id.
-            remaining: Seconds until it expires.
+            deadline: When it expires.
         """
-        copy = self._copies.get(session_id)
-        if copy is None:
-            self._overdue(session_id, self._clock() + remaining)
-        elif not copy.used:
-            self._note_use(session_id, copy)
+        if self._schedule is not None and deadline - self._clock() < FULL * self._ttl:
+            self._schedule.soon(session_id, deadline)
 
     def take_use(self, session_id: str) -> float | None:
         """The store is about to be told of the uses of a session.
@@ -187,8 +194,4 @@ class Copies:
     def _evicted(self, session_id: str, copy: Copy) -> None:
         if copy.used and self._schedule is not None:
             self._schedule.forget(session_id)
-            self._overdue(session_id, copy.deadline)
-
-    def _overdue(self, session_id: str, deadline: float) -> None:
-        if self._schedule is not None and deadline - self._clock() < FULL * self._ttl:
-            self._schedule.soon(session_id, deadline)
+            self.use_uncopied(session_id, copy.deadline)

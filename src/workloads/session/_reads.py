@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from copy import copy
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from workloads.errors import SessionStoreUnavailableError
 
 if TYPE_CHECKING:
-    from asyncio import Future, Task
+    from asyncio import AbstractEventLoop, Future, Task
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from workloads.session._copies import Copies
@@ -87,8 +88,12 @@ class Reads:
         self._reads: dict[str, _Read] = {}  # those that can be joined
         self._waiting: deque[_Read] = deque()
         self._trips: dict[Task[None], list[_Read]] = {}
-        self._send_is_due = False
+        self._starting = 0
         self._closed: Exception | None = None
+
+    @cached_property
+    def _loop(self) -> AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     def read(self, session_id: str) -> Future[Peeked | None]:
         """Read a session, or wait for who reads it already.
@@ -99,7 +104,7 @@ class Reads:
         Returns:
             Where the session will be found, or None, or why it is not known. Cancelling it disturbs nobody.
         """
-        waiter: Future[Peeked | None] = asyncio.get_running_loop().create_future()
+        waiter: Future[Peeked | None] = self._loop.create_future()
         read = self._reads.get(session_id)
         if read is None:
             self._begin(_Read(session_id, [waiter], 1))
@@ -131,13 +136,13 @@ class Reads:
             error: What those who wait are told.
         """
         self._closed = error
+        self._waiting, waiting = deque(), self._waiting
         trips, self._trips = self._trips, {}
         for trip in trips:
             trip.cancel()
         await asyncio.gather(*trips, return_exceptions=True)
-        for read in (*chain.from_iterable(trips.values()), *self._waiting):
+        for read in (*chain.from_iterable(trips.values()), *waiting):
             read.fail(error)
-        self._waiting.clear()
         self._reads.clear()
 
     def _begin(self, read: _Read) -> None:
@@ -146,21 +151,14 @@ class Reads:
             return
         self._reads[read.session_id] = read
         self._waiting.append(read)
-        self._send_soon()
+        self._set_out()
 
-    def _send_soon(self) -> None:
-        # Not at once: what other tasks ask for in this turn of the loop travels along.
-        if not self._send_is_due and self._waiting and len(self._trips) < self._parallel:
-            self._send_is_due = True
-            asyncio.get_running_loop().call_soon(self._send)
-
-    def _send(self) -> None:
-        self._send_is_due = False
-        while self._waiting and len(self._trips) < self._parallel:
-            reads = self._next_reads()
-            trip = asyncio.get_running_loop().create_task(self._travel(reads))
-            self._trips[trip] = reads
-            trip.add_done_callback(self._arrived)
+    def _set_out(self) -> None:
+        # A task looks for what to read when it starts: what is asked for in this turn of the loop travels along.
+        if self._starting * self._together < len(self._waiting) and len(self._trips) < self._parallel:
+            self._starting += 1
+            trip = self._loop.create_task(self._travel())
+            self._trips[trip] = []
 
     def _next_reads(self) -> list[_Read]:
         waiting = self._waiting
@@ -169,11 +167,20 @@ class Reads:
             reads.append(waiting.popleft())
         return reads
 
-    def _arrived(self, trip: Task[None]) -> None:
-        self._trips.pop(trip, None)
-        self._send_soon()
+    async def _travel(self) -> None:
+        trip = asyncio.current_task()
+        assert trip is not None
+        self._starting -= 1
+        try:
+            if self._waiting:
+                self._trips[trip] = reads = self._next_reads()
+                self._set_out()
+                await self._fetch(reads)
+        finally:
+            self._trips.pop(trip, None)
+            self._set_out()
 
-    async def _travel(self, reads: list[_Read]) -> None:
+    async def _fetch(self, reads: list[_Read]) -> None:
         coherent = self._copies.coherent
         for read in reads:
             read.sent, read.keep = True, coherent
@@ -208,7 +215,9 @@ class Reads:
             if peeked is None:
                 self._copies.keep_absent(read.session_id)
             else:
-                self._copies.keep(peeked.session, sent + peeked.remaining)
+                self._copies.keep(peeked.session, sent + peeked.remaining, used=bool(read.waiters))
+        elif peeked is not None and read.waiters:
+            self._copies.use_uncopied(read.session_id, sent + peeked.remaining)
         read.answer(peeked)
 
     def _leave(self, read: _Read) -> None:

@@ -41,8 +41,8 @@ class Schedule:
         return min(self._ticks) * self._tick if self._ticks else math.inf
 
     def later(self, session_id: str, due: float) -> None:
-        """Note when an id is due."""
-        self.forget(session_id)
+        """Note when an id is due, that is not noted yet."""
+        self._overdue.pop(session_id, None)
         tick = math.floor(due / self._tick)
         together = self._ticks.get(tick)
         if together is None:

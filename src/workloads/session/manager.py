@@ -307,7 +307,7 @@ class SessionManager:
             try:
                 before = datetime.now(UTC) - timedelta(seconds=self._ttl)
                 await self._ask(self._storage.delete_expired(before), _CLEANUP)
-            except Exception:  # whatever it is, the next time may go better
+            except Exception:  # noqa: BLE001  # whatever it is, the next time may go better
                 _log.warning("expired sessions were not cleaned up", exc_info=True)
 
 

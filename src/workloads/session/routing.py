@@ -77,8 +77,8 @@ class RoutingStorage:
     front of any other storage a copy is good for ``max_staleness`` seconds, and only changes made here end it sooner.
 
     A session is never answered after its time to live, whether or not the store can be reached. Loads of one session at
-    the same time are one read, which goes on when one of those who wait is cancelled; loads of many sessions in one turn
-    of the loop travel together.
+    the same time are one read, which goes on when one of those who wait is cancelled; loads of many sessions in one
+    turn of the loop travel together.
 
     It belongs to the first event loop that awaits it, and closes the storage behind it.
 
@@ -125,7 +125,7 @@ class RoutingStorage:
         self._remote = remote
         self._clock = clock
         self._owner = Owner("RoutingStorage")
-        self._begun = self._closed = False
+        self._begun = self._ready = self._closed = False
         self._writes = Writes()
         self._refresher: Refresher | None = None
         self._tracker: Tracker | None = None
@@ -251,6 +251,7 @@ class RoutingStorage:
         Raises:
             SessionStoreUnavailableError: The store cannot be reached.
         """
+        self._owner.check()
         await self._enter()
         await self._remote.delete_expired(before)
         if self._tracker is None:
@@ -262,7 +263,7 @@ class RoutingStorage:
         self._owner.check()
         if self._closed:
             return
-        self._closed = True
+        self._closed, self._ready = True, False
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -289,8 +290,7 @@ class RoutingStorage:
             _log.error("a background task failed", exc_info=error, extra={"task": task.get_name()})
 
     async def _enter(self) -> None:
-        """Let only the own loop in; the first waits a moment until changes are heard of."""
-        self._owner.check()
+        """Begin, if that was not done; the first waits a moment until changes are heard of."""
         if self._closed:
             raise _closed_error()
         if not self._begun:
@@ -301,19 +301,19 @@ class RoutingStorage:
                     await self._tracker.tried.wait()
             except TimeoutError:
                 self._tracker.tried.set()
+        self._ready = not self._closed
 
     async def _load_from_store(self, session_id: str) -> Session:
-        await self._enter()
+        if not self._ready:
+            await self._enter()
         if self._copies.is_absent(session_id):
             raise SessionNotFoundError(session_id)
         self._misses += 1
         peeked = await self._reads.read(session_id)
         if peeked is None:
             raise SessionNotFoundError(session_id)
-        if self._refresher is not None:
-            if peeked.remaining < _LITTLE_LEFT * self._good_for:
-                return await self._remote.load(session_id)
-            self._copies.use(session_id, peeked.remaining)
+        if self._refresher is not None and peeked.remaining < _LITTLE_LEFT * self._good_for:
+            return await self._remote.load(session_id)
         return peeked.session
 
     async def _load_plainly(self, session_ids: Collection[str]) -> Mapping[str, Peeked]:
@@ -326,7 +326,9 @@ class RoutingStorage:
         return found
 
     async def _write(self, session_id: str, write: Callable[[], Awaitable[bool]], session: Session | None) -> bool:
-        await self._enter()
+        self._owner.check()
+        if not self._ready:
+            await self._enter()
         self._writes.begin(session_id, alone=self._copies.coherent)
         sent = self._clock()
         newest = False
