@@ -137,13 +137,14 @@ class Reads:
         """
         self._closed = error
         self._waiting, waiting = deque(), self._waiting
-        trips, self._trips = self._trips, {}
+        trips = dict(self._trips)
         for trip in trips:
             trip.cancel()
         await asyncio.gather(*trips, return_exceptions=True)
         for read in (*chain.from_iterable(trips.values()), *waiting):
             read.fail(error)
         self._reads.clear()
+        self._trips.clear()
 
     def _begin(self, read: _Read) -> None:
         if self._closed is not None:
@@ -177,7 +178,7 @@ class Reads:
                 self._set_out()
                 await self._fetch(reads)
         finally:
-            self._trips.pop(trip, None)
+            del self._trips[trip]
             self._set_out()
 
     async def _fetch(self, reads: list[_Read]) -> None:

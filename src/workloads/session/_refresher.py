@@ -79,8 +79,11 @@ class Refresher:
 
     async def _wait(self) -> None:
         """Until something is due."""
-        while (pause := self._schedule.next - self._clock()) > 0:
+        while True:
             self._due.clear()
+            pause = self._schedule.alarm() - self._clock()
+            if pause <= 0:
+                break
             try:
                 async with asyncio.timeout(pause if pause < math.inf else None):
                     await self._due.wait()

@@ -21,7 +21,7 @@ class Schedule:
         Args:
             tick: Seconds within which ids are due together, at their beginning.
             limit: How many overdue ids are remembered; of more, the one known for longest is forgotten.
-            wake: Called when something became due sooner than all else.
+            wake: Called when something is due sooner than at the time that :meth:`alarm` told last.
         """
         self._tick = tick
         self._limit = limit
@@ -29,16 +29,18 @@ class Schedule:
         self._ticks: dict[int, set[str]] = {}
         self._tick_of: dict[str, int] = {}
         self._overdue: dict[str, float] = {}
+        self._alarm = math.inf
 
     def __len__(self) -> int:
         return len(self._tick_of) + len(self._overdue)
 
-    @property
-    def next(self) -> float:
+    def alarm(self) -> float:
         """When something is due next: minus infinity for at once, infinity for never."""
         if self._overdue:
-            return -math.inf
-        return min(self._ticks) * self._tick if self._ticks else math.inf
+            self._alarm = -math.inf
+        else:
+            self._alarm = min(self._ticks) * self._tick if self._ticks else math.inf
+        return self._alarm
 
     def later(self, session_id: str, due: float) -> None:
         """Note when an id is due, that is not noted yet."""
@@ -47,7 +49,8 @@ class Schedule:
         together = self._ticks.get(tick)
         if together is None:
             together = self._ticks[tick] = set()
-            self._wake()
+            if tick * self._tick < self._alarm:
+                self._wake()
         together.add(session_id)
         self._tick_of[session_id] = tick
 
@@ -58,7 +61,7 @@ class Schedule:
             session_id: The id.
             deadline: After which there is no point in it.
         """
-        if not self._overdue:
+        if self._alarm > -math.inf:
             self._wake()
         self._overdue[session_id] = deadline
         if len(self._overdue) > self._limit:
