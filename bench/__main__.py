@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import harness
 
-BENCHMARKS = ("first_use", "decode", "listing", "proxy", "mcp_calls")
+BENCHMARKS = ("first_use", "decode", "listing", "proxy", "mcp_calls", "sessions")
 OUT = Path(__file__).parent / "out"
 
 

@@ -90,10 +90,10 @@ class Copies:
 
     def find(self, session_id: str) -> Session | None:
         """The session, if there is a copy that did not expire; this is a use of it."""
-        try:
-            copy = self._copies[session_id]
-        except KeyError:
+        copies = self._copies
+        if session_id not in copies:
             return None
+        copy = copies[session_id]
         if self._clock() >= copy.deadline:
             self.drop(session_id)
             return None
@@ -104,10 +104,9 @@ class Copies:
 
     def is_absent(self, session_id: str) -> bool:
         """Whether it is known that the store has no such session."""
-        until = self._absent.get(session_id)
-        if until is None:
+        if session_id not in self._absent:
             return False
-        if self._clock() >= until:
+        if self._clock() >= self._absent[session_id]:
             del self._absent[session_id]
             return False
         self.hits += 1

@@ -208,10 +208,10 @@ class Reads:
             read.fail(error)
 
     def _settle(self, read: _Read, peeked: Peeked | None, sent: float) -> None:
-        self._leave(read)
         if read.disturbed and read.attempt < _ATTEMPTS:
             self._repeat(read)
             return
+        self._leave(read)
         if read.keep and not read.disturbed:
             if peeked is None:
                 self._copies.keep_absent(read.session_id)

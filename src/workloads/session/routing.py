@@ -133,12 +133,13 @@ class RoutingStorage:
         self._misses = self._invalidations = self._flushes = 0
         if _is_coherent(remote):
             self._good_for = remote.ttl
+            self._little_left = _LITTLE_LEFT * remote.ttl
             self._refresher = Refresher(remote, limit=limit, clock=clock)
             self._copies = self._refresher.copies
             self._reads = Reads(remote.peek, self._copies, clock=clock, together=_TOGETHER, parallel=_PARALLEL)
             self._tracker = Tracker(remote, opened=self._opened, changed=self._changed, lost=self._lost)
         else:
-            self._good_for = max_staleness
+            self._good_for, self._little_left = max_staleness, 0.0
             self._copies = Copies(limit=limit, ttl=max_staleness, schedule=None, clock=clock)
             self._reads = Reads(self._load_plainly, self._copies, clock=clock, together=1, parallel=_PLAIN_PARALLEL)
 
@@ -178,7 +179,19 @@ class RoutingStorage:
         if copies.hits % _TURN == _TURN - 1:
             await asyncio.sleep(0)
         session = copies.find(session_id)
-        return session if session is not None else await self._load_from_store(session_id)
+        if session is not None:
+            return session
+        if not self._ready:
+            await self._enter()
+        if copies.is_absent(session_id):
+            raise SessionNotFoundError(session_id)
+        self._misses += 1
+        peeked = await self._reads.read(session_id)
+        if peeked is None:
+            raise SessionNotFoundError(session_id)
+        if peeked.remaining < self._little_left:
+            return await self._remote.load(session_id)  # which renews it in one step; later could be too late
+        return peeked.session
 
     async def store(self, session: Session) -> None:
         """Keep a session, in the place of an earlier one of that id, for the whole time to live.
@@ -302,19 +315,6 @@ class RoutingStorage:
             except TimeoutError:
                 self._tracker.tried.set()
         self._ready = not self._closed
-
-    async def _load_from_store(self, session_id: str) -> Session:
-        if not self._ready:
-            await self._enter()
-        if self._copies.is_absent(session_id):
-            raise SessionNotFoundError(session_id)
-        self._misses += 1
-        peeked = await self._reads.read(session_id)
-        if peeked is None:
-            raise SessionNotFoundError(session_id)
-        if self._refresher is not None and peeked.remaining < _LITTLE_LEFT * self._good_for:
-            return await self._remote.load(session_id)
-        return peeked.session
 
     async def _load_plainly(self, session_ids: Collection[str]) -> Mapping[str, Peeked]:
         found: dict[str, Peeked] = {}

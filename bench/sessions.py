@@ -1,0 +1,187 @@
+"""What it takes to look up a session through RoutingStorage, beside redis-py's GETEX, on a private Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import Redis
+from tests.support import redis_server
+
+from bench.harness import ROUNDS, Figure, Sample, interleaved, report
+from workloads.session import RedisStorage, RoutingStorage, Session
+from workloads.session.codec import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+TTL = 7200
+PREFIX = "bench:session:"
+BATCH = 500  # sessions that one round looks up
+HITS = 20_000
+COUNTED_HITS = 100_000
+FEW, MANY = 10, 100_000
+LOADERS = 50
+WAITERS = 64
+HIT_GOAL_US = 2.0
+ROUND_TRIP_GOAL = 50.0
+GROWTH_GOAL = 1.3
+MISS_GOAL = 1.5
+THROUGHPUT_GOAL = 4.0
+BEATS = {"info", "ping"}  # this module's own look, and signs of life of the connection that hears of changes
+
+
+def measure(rounds: int = ROUNDS) -> dict[str, Any]:
+    """Measure hits, misses and many misses at once, beside GETEX in the same rounds, and count round trips."""
+    with redis_server.running() as server, server.client() as control, asyncio.Runner() as runner:
+        subject = runner.run(Subject.open(server.url, control, rounds))
+        try:
+            taken = interleaved(
+                {
+                    "GETEX": lambda: runner.run(subject.getex()),
+                    "a hit": lambda: runner.run(subject.hits(subject.few, FEW)),
+                    "a hit among 100,000": lambda: runner.run(subject.hits(subject.many, MANY)),
+                    "a miss": lambda: runner.run(subject.misses()),
+                    "GETEX, 50 at once": lambda: runner.run(subject.getex(LOADERS)),
+                    "a miss, 50 at once": lambda: runner.run(subject.misses(LOADERS)),
+                },
+                rounds,
+            )
+            commands_of_hits = runner.run(subject.commands_of_hits())
+            commands_of_misses = runner.run(subject.commands_of_misses())
+            commands_of_waiters = runner.run(subject.commands_of_waiters())
+        finally:
+            runner.run(subject.close())
+    us = {name: sample.wall * 1e6 for name, sample in taken.items()}
+    getex, hit, many, miss = (taken[name] for name in ("GETEX", "a hit", "a hit among 100,000", "a miss"))
+    throughput = taken["GETEX, 50 at once"].wall / taken["a miss, 50 at once"].wall
+    return report(
+        "sessions",
+        [
+            Figure("CPU, a hit", hit.cpu * 1e6, "us", HIT_GOAL_US),
+            Figure("wall, GETEX to a hit", getex.wall / hit.wall, "x", ROUND_TRIP_GOAL, higher_is_better=True),
+            Figure("CPU, a hit among 100,000 to one among 10", many.cpu / hit.cpu, "x", GROWTH_GOAL),
+            Figure("Redis commands of 100,000 hits", commands_of_hits, "commands", 0),
+            Figure("CPU, a miss to GETEX", miss.cpu / getex.cpu, "x", MISS_GOAL, steady=False),
+            Figure("Redis commands of a miss", commands_of_misses, "commands", 1),
+            Figure("Redis commands of 64 loads of a missing id", commands_of_waiters, "commands", 1),
+            Figure(
+                "throughput, 50 loaders to redis-py", throughput, "x", THROUGHPUT_GOAL,
+                higher_is_better=True, steady=False,
+            ),
+            *(Figure(f"CPU, {name}", sample.cpu * 1e6, "us") for name, sample in taken.items()),
+            *(Figure(f"wall, {name}", value, "us", steady=False) for name, value in us.items()),
+        ],
+        plot={"title": "A session", "unit": "us", "values": us},
+    )  # fmt: skip
+
+
+def sessions(count: int) -> list[Session]:
+    """Sessions as a proxy keeps them, of about 280 bytes of JSON."""
+    return [
+        Session(
+            id=str(uuid.uuid4()),
+            metadata={"backend_url": f"http://10.2.4.{number % 250}:8080", "backend_sid": uuid.uuid4().hex},
+        )
+        for number in range(count)
+    ]
+
+
+class Subject:
+    """Storages in front of a Redis that has sessions, and redis-py's own client."""
+
+    few: RoutingStorage
+    many: RoutingStorage
+
+    @classmethod
+    async def open(cls, url: str, control: Any, rounds: int) -> Subject:
+        self = cls()
+        self.control = control
+        self.redis = Redis.from_url(url)
+        self.few, self.many, self.missing = (
+            RoutingStorage(RedisStorage.from_url(url, key_prefix=PREFIX, ttl=TTL), max_local_entries=limit)
+            for limit in (FEW, MANY, MANY)
+        )
+        kept = sessions(MANY)
+        self.ids = [each.id for each in kept]
+        with control.pipeline(transaction=False) as pipeline:
+            for each in kept[: BATCH * 3 * (rounds + 3)]:
+                pipeline.set(PREFIX + each.id, encode(each), ex=TTL)
+            pipeline.set("elsewhere", encode(kept[0]), ex=TTL)  # no session, so that a GETEX tells nobody of a change
+            pipeline.execute()
+        self.unread = iter(self.ids)
+        await self.few.load(self.ids[0])
+        await self.many.load(self.ids[0])
+        for storage, limit in ((self.few, FEW), (self.many, MANY)):
+            for each in kept[:limit]:  # as if each of them had been read
+                storage._copies.keep(each, time.monotonic() + TTL, used=True)
+        assert (self.few.local_entries, self.many.local_entries) == (FEW, MANY)
+        return self
+
+    async def close(self) -> None:
+        for storage in (self.few, self.many, self.missing):
+            await storage.close()
+        await self.redis.aclose()
+
+    async def getex(self, tasks: int = 1) -> Sample:
+        return await _each([""] * BATCH, lambda _: self.redis.getex("elsewhere", ex=TTL), tasks)
+
+    async def misses(self, tasks: int = 1) -> Sample:
+        return await _each([next(self.unread) for _ in range(BATCH)], self.missing.load, tasks)
+
+    async def hits(self, storage: RoutingStorage, entries: int) -> Sample:
+        """Ten sessions in turn, however many others there are beside them."""
+        ids = self.ids[: entries : entries // FEW]
+        turns = HITS // len(ids)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(turns):
+            for session_id in ids:
+                await storage.load(session_id)
+        return Sample((time.perf_counter() - wall) / HITS, (time.process_time() - cpu) / HITS)
+
+    async def commands_of_hits(self) -> int:
+        before = self._commands()
+        for _ in range(COUNTED_HITS // FEW):
+            for session_id in self.ids[:FEW]:
+                await self.few.load(session_id)
+        return self._commands() - before
+
+    async def commands_of_misses(self) -> float:
+        ids = [next(self.unread) for _ in range(BATCH)]
+        before = self._commands()
+        for session_id in ids:
+            await self.missing.load(session_id)
+        return (self._commands() - before) / BATCH
+
+    async def commands_of_waiters(self) -> int:
+        before = self._commands()
+        await asyncio.gather(*(self.missing.load("missing") for _ in range(WAITERS)), return_exceptions=True)
+        return self._commands() - before
+
+    def _commands(self) -> int:
+        """Commands so far, those of scripts as one each."""
+        known = self.control.info("commandstats")
+        inside = {"cmdstat_get", "cmdstat_pttl", "cmdstat_pexpire"}
+        return sum(
+            each["calls"]
+            for name, each in known.items()
+            if name not in inside and name.removeprefix("cmdstat_") not in BEATS
+        )
+
+
+async def _each(ids: Sequence[str], look_up: Callable[[str], Awaitable[object]], tasks: int) -> Sample:
+    """Look up every id, so many at a time; what one takes."""
+    rest = iter(ids)
+
+    async def work() -> None:
+        for session_id in rest:
+            await look_up(session_id)
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    if tasks == 1:
+        await work()
+    else:
+        await asyncio.gather(*(work() for _ in range(tasks)))
+    return Sample((time.perf_counter() - wall) / len(ids), (time.process_time() - cpu) / len(ids))
