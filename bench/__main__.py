@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import harness
 
-BENCHMARKS = ("first_use", "decode", "listing", "proxy", "mcp_calls", "sessions")
+BENCHMARKS = ("first_use", "decode", "listing", "proxy", "mcp_calls", "sessions", "coherence", "session_soak")
 OUT = Path(__file__).parent / "out"
 
 
