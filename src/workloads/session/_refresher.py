@@ -46,6 +46,7 @@ class Refresher:
         self._remote = remote
         self._clock = clock
         self._due = asyncio.Event()
+        self._telling = asyncio.Lock()  # so that what is told is told when it is said to be
         ttl = remote.ttl
         self._schedule = Schedule(tick=ttl / _TICKS, limit=limit + _TOGETHER, wake=self._due.set)
         self.copies = Copies(limit=limit, ttl=ttl, schedule=self._schedule, clock=clock)
@@ -98,6 +99,10 @@ class Refresher:
         Returns:
             Whether there was any.
         """
+        async with self._telling:
+            return await self._tell(now)
+
+    async def _tell(self, now: float) -> bool:
         in_time, overdue = self._schedule.take(now, _TOGETHER)
         uses = {session_id: self.copies.take_use(session_id) for session_id in in_time}
         told = {**{used: deadline for used, deadline in uses.items() if deadline is not None}, **overdue}
