@@ -115,7 +115,7 @@ class SessionManager:
 
         Raises:
             MissingDependencyError: ``workloads[redis]`` is not installed.
-            ValueError: The address cannot be used.
+            InvalidSessionStoreError: The address, or something else of it, cannot be used; a ``ValueError``.
         """
         from workloads.session.opening import open_storage
 

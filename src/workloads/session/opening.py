@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
+
+from workloads.errors import InvalidSessionStoreError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,9 @@ DEFAULT_KEY_PREFIX = "thv:proxy:session:"
 PASSWORD_VARIABLES = ("WORKLOADS_SESSION_REDIS_PASSWORD", "THV_SESSION_REDIS_PASSWORD")
 """Where the password of Redis is looked for, and nowhere else; the first that is set is taken."""
 
+# What would have a meaning in a URL: a user, whose host got the password; a path; options; other hosts.
+_MORE_THAN_AN_ADDRESS = re.compile(r"[@/?#,\s]")
+
 
 def open_storage(config: RunConfig, *, environ: Mapping[str, str] | None = None) -> Storage:
     """The storage for the sessions of a workload. Connects to nothing yet.
@@ -29,7 +35,7 @@ def open_storage(config: RunConfig, *, environ: Mapping[str, str] | None = None)
 
     Raises:
         MissingDependencyError: ``workloads[redis]`` is not installed.
-        ValueError: The address cannot be used.
+        InvalidSessionStoreError: The address, or something else of it, cannot be used.
     """
     ttl = config.effective_session_ttl
     redis = config.scaling_config.session_redis if config.scaling_config else None
@@ -37,6 +43,8 @@ def open_storage(config: RunConfig, *, environ: Mapping[str, str] | None = None)
         from workloads.session.local import LocalStorage
 
         return LocalStorage(ttl=ttl)
+    if _MORE_THAN_AN_ADDRESS.search(redis.address):
+        raise InvalidSessionStoreError([Problem("scaling_config.session_redis.address", "expected host:port")])
     from workloads.session.redis.storage import RedisStorage
     from workloads.session.routing import RoutingStorage
 
