@@ -11,7 +11,7 @@ import attrs
 import pytest
 import uvloop
 from tests.support import redis_server
-from tests.support.relay import relay
+from tests.support.relay import relay_to
 
 from workloads.errors import SessionNotFoundError, SessionStoreUnavailableError
 from workloads.session import RedisStorage, RoutingStorage, Session
@@ -186,11 +186,11 @@ def test_a_redis_that_hangs_is_noticed_and_its_sessions_live_on(run):
 def test_who_is_cut_off_answers_nothing_old_past_the_bound(server, run):
     async def body():
         async with (
-            relay(redis_server.HOST, server.port) as between,
-            unchecked(f"redis://{between.host}:{between.port}/0?socket_timeout=0.3") as storage,
+            relay_to(server.port) as between,
+            unchecked(f"redis://{redis_server.HOST}:{between.port}/0?socket_timeout=0.3") as storage,
             writing(server, storage) as writer,
         ):
-            between.fall_silent()
+            between.dark = True
             cut, oldest = time.monotonic(), 0.0
             written = {writer.acknowledged: cut}
             while time.monotonic() < cut + 3:
@@ -205,7 +205,7 @@ def test_who_is_cut_off_answers_nothing_old_past_the_bound(server, run):
             assert 0.1 < oldest <= NOTICED + 0.3, "what it had was good until the loss was noticed, and no longer"
             with pytest.raises(SessionStoreUnavailableError):
                 await storage.load(writer.session.id)
-            between.go_on()
+            between.dark = False
             newest = writer.acknowledged
             await until(lambda: storage._copies.coherent)
             assert number_of(await storage.load(writer.session.id)) >= newest
