@@ -18,7 +18,7 @@ __all__ = ("Copies", "Copy")
 REFRESH_AFTER = 2 / 3
 """The share of its time to live after which a session that was used is refreshed: a third is left to try again in."""
 
-_JITTER = 0.05  # of the time to live, so that replicas with the same sessions seldom refresh one at the same moment
+_JITTER = 0.05  # of the time to live, by which replicas differ, so that seldom two refresh a session at the same moment
 
 FULL = 0.95
 """The share of its time to live that a session must have left to count as just refreshed."""
@@ -39,12 +39,11 @@ class Copy:
 
     __slots__ = ("deadline", "due", "hot", "session", "used")
 
-    def __init__(self, session: Session, deadline: float, due: float, *, hot: bool) -> None:
+    def __init__(self, session: Session, deadline: float, due: float) -> None:
         self.session = session
         self.deadline = deadline
         self.due = due
-        self.used = False
-        self.hot = hot
+        self.used = self.hot = False
 
 
 class _LeastRecentlyUsed(LRUCache[str, Copy]):
@@ -78,8 +77,10 @@ class Copies:
             clock: Seconds, monotonic.
         """
         self._copies = _LeastRecentlyUsed(limit, self._evicted)
-        self._absent: LRUCache[str, float] = LRUCache(limit)
+        self._absent: dict[str, float] = {}  # until when, the one known for longest first
+        self._limit = limit
         self._ttl = ttl
+        self._early = ttl * (1 - REFRESH_AFTER + random.random() * _JITTER)
         self._schedule = schedule
         self._clock = clock
         self.coherent = schedule is None
@@ -104,42 +105,44 @@ class Copies:
 
     def is_absent(self, session_id: str) -> bool:
         """Whether it is known that the store has no such session."""
-        if session_id not in self._absent:
+        until = self._absent.get(session_id)
+        if until is None:
             return False
-        if self._clock() >= self._absent[session_id]:
+        if self._clock() >= until:
             del self._absent[session_id]
             return False
         self.hits += 1
         return True
 
-    def keep(self, session: Session, deadline: float, *, used: bool = False, hot: bool = False) -> bool:
-        """Keep a copy.
+    def keep(self, session: Session, deadline: float, *, used: bool = False, hot: bool = False) -> None:
+        """Keep a copy, while every change is heard of.
 
         Args:
             session: The session.
             deadline: When it expires at the earliest.
             used: Whether it is used already.
             hot: Whether it is worth fetching again once it changes, though it was not used.
-
-        Returns:
-            Whether it is kept.
         """
         session_id = session.id
-        if session_id in self._copies or session_id in self._absent:
+        if session_id in self._copies:
             self.drop(session_id)
+        else:
+            self._absent.pop(session_id, None)
         if not self.coherent or deadline <= self._clock():
-            return False
-        copy = Copy(session, deadline, deadline - self._ttl * (1 - REFRESH_AFTER + random.random() * _JITTER), hot=hot)
-        self._copies[session_id] = copy
+            return
+        self._copies[session_id] = copy = Copy(session, deadline, deadline - self._early)
         if used:
             self._note_use(session_id, copy)
-        return True
+        else:
+            copy.hot = hot
 
     def keep_absent(self, session_id: str) -> None:
         """Remember for a moment that the store has no such session."""
         self.drop(session_id)
         if self.coherent:
             self._absent[session_id] = self._clock() + min(_ABSENT_FOR, self._ttl)
+            if len(self._absent) > self._limit:
+                del self._absent[next(iter(self._absent))]
 
     def use_uncopied(self, session_id: str, deadline: float) -> None:
         """Note the use of a session of which no copy is kept.
