@@ -292,8 +292,9 @@ class SessionManager:
 
     async def _ask(self, answer: Awaitable[T], seconds: float = _OPERATION) -> T:
         self._start()
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with limit:
                 return await answer
         except TimeoutError:
             if not limit.expired():
