@@ -71,7 +71,7 @@ def test_the_password_comes_from_the_environment(monkeypatch, environ, password)
 
 @pytest.mark.parametrize("address", ["127.0.0.1:notaport", "user:secret@127.0.0.1:1@x", "a b"])
 def test_an_address_that_cannot_be_used_is_told(address):
-    with pytest.raises(InvalidSessionStoreError, match="url|address") as caught:
+    with pytest.raises(InvalidSessionStoreError, match=r"url|address") as caught:
         SessionManager.from_run_config(config(address=address), environ={"WORKLOADS_SESSION_REDIS_PASSWORD": SECRET})
     assert SECRET not in str(caught.value)
 
