@@ -13,6 +13,7 @@ import uvloop
 from tests.support import redis_server
 from tests.support.relay import relay_to
 
+from bench import coherence
 from workloads.errors import SessionNotFoundError, SessionStoreUnavailableError
 from workloads.session import RedisStorage, RoutingStorage, Session
 
@@ -265,6 +266,12 @@ async def _until_hits(storage, session_id):
         if storage.stats.hits > hits:
             return
         await asyncio.sleep(0.005)
+
+
+def test_another_process_loads_nothing_old_after_it_heard_of_a_change():
+    figures = {each["what"]: each["value"] for each in coherence.run(30, seed=1)["figures"]}
+    assert figures["changes"] == 60
+    assert figures["loads of the old, after the change was heard of"] == 0
 
 
 def test_giving_up_and_closing_leave_no_connection_behind(server, run):

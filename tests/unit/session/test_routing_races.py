@@ -164,6 +164,21 @@ def test_an_own_write_is_read_at_once_also_while_an_earlier_read_is_under_way():
     with_routing(_ready(test))
 
 
+def test_a_read_from_before_an_own_write_does_not_take_its_place():
+    async def test(server, storage):
+        server.set(OLD, 60)
+        await settle()
+        with server.pushes_held():
+            with server.answers_held("peek"):
+                loading = asyncio.create_task(storage.load("a"))
+                await settle()
+                await storage.store(NEW)
+            await loading
+            assert await storage.load("a") == NEW
+
+    with_routing(_ready(test))
+
+
 @pytest.mark.parametrize("first", ["push", "answer"])
 def test_an_own_write_is_local_again_once_its_push_came(first):
     async def test(server, storage):
