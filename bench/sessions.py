@@ -29,7 +29,7 @@ HIT_GOAL_US = 2.0
 ROUND_TRIP_GOAL = 50.0
 GROWTH_GOAL = 1.3
 MISS_GOAL = 1.5
-TOGETHER_GOAL = 3.0
+TOGETHER_GOAL = 2.5
 BEATS = {"info", "ping"}  # this module's own look, and signs of life of the connection that hears of changes
 
 
