@@ -22,6 +22,7 @@ __all__ = (
     "SECRET",
     "SECRETS_PASSWORD",
     "SECRETS_PROVIDER",
+    "SESSION_REDIS_PASSWORD",
     "TMPDIR",
     "VARIABLES",
     "XDG_DATA_HOME",
@@ -83,6 +84,11 @@ SECRETS_PROVIDER = _ours(
     "those that hold secrets",
 )
 SECRETS_PASSWORD = _ours("SECRETS_PASSWORD", "The password of the encrypted file of secrets.", "the one in the keyring")
+SESSION_REDIS_PASSWORD = Variable(
+    ("WORKLOADS_SESSION_REDIS_PASSWORD", "THV_SESSION_REDIS_PASSWORD"),
+    "The password of the Redis that replicas share their sessions in.",
+    "none",
+)
 DISABLE_ENV_FALLBACK = _ours(
     "DISABLE_ENV_FALLBACK",
     "Whether secrets that the providers do not know are not looked up in the environment: `true` is yes.",
@@ -117,7 +123,7 @@ CRASHES = Variable(
 
 VARIABLES = (
     RUNTIME, DEBUG, SECRETS_PROVIDER, SECRETS_PASSWORD, SECRET, DISABLE_ENV_FALLBACK, DOCKER_SOCKET, PODMAN_SOCKET,
-    COLIMA_SOCKET, XDG_STATE_HOME, XDG_DATA_HOME, HOME, DOCKER_HOST, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR,
-    KUBERNETES_SERVICE_HOST, CRASHES,
+    COLIMA_SOCKET, SESSION_REDIS_PASSWORD, XDG_STATE_HOME, XDG_DATA_HOME, HOME, DOCKER_HOST, CONTAINER_HOST,
+    XDG_RUNTIME_DIR, TMPDIR, KUBERNETES_SERVICE_HOST, CRASHES,
 )  # fmt: skip
 """All of them, in the order in which they are documented."""

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from workloads._core.variables import SESSION_REDIS_PASSWORD
 from workloads.errors import InvalidSessionStoreError, Problem
 
 if TYPE_CHECKING:
@@ -14,13 +15,10 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.session.protocols import Storage
 
-__all__ = ("DEFAULT_KEY_PREFIX", "PASSWORD_VARIABLES", "open_storage")
+__all__ = ("DEFAULT_KEY_PREFIX", "open_storage")
 
 DEFAULT_KEY_PREFIX = "thv:proxy:session:"
 """What keys begin with when the run config does not say: as ToolHive's, to share sessions with its replicas."""
-
-PASSWORD_VARIABLES = ("WORKLOADS_SESSION_REDIS_PASSWORD", "THV_SESSION_REDIS_PASSWORD")
-"""Where the password of Redis is looked for, and nowhere else; the first that is set is taken."""
 
 # What would have a meaning in a URL: a user, whose host got the password; a path; options; other hosts.
 _MORE_THAN_AN_ADDRESS = re.compile(r"[@/?#,\s]")
@@ -53,6 +51,6 @@ def open_storage(config: RunConfig, *, environ: Mapping[str, str] | None = None)
         f"redis://{redis.address}/{redis.db}",
         key_prefix=redis.key_prefix or DEFAULT_KEY_PREFIX,
         ttl=ttl,
-        password=next(filter(None, map(environ.get, PASSWORD_VARIABLES)), None),
+        password=SESSION_REDIS_PASSWORD.value(environ) or None,
     )
     return RoutingStorage(remote, max_local_entries=config.session_cache_size)
