@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.session.protocols import Storage
 
-__all__ = ("DEFAULT_KEY_PREFIX", "open_storage")
-
-DEFAULT_KEY_PREFIX = "thv:proxy:session:"
-"""What keys begin with when the run config does not say: as ToolHive's, to share sessions with its replicas."""
+__all__ = ("open_storage",)
 
 # What would have a meaning in a URL: a user, whose host got the password; a path; options; other hosts.
 _MORE_THAN_AN_ADDRESS = re.compile(r"[@/?#,\s]")
@@ -43,13 +40,13 @@ def open_storage(config: RunConfig, *, environ: Mapping[str, str] | None = None)
         return LocalStorage(ttl=ttl)
     if _MORE_THAN_AN_ADDRESS.search(redis.address):
         raise InvalidSessionStoreError([Problem("scaling_config.session_redis.address", "expected host:port")])
-    from workloads.session.redis.storage import RedisStorage
+    from workloads.session.redis.storage import DEFAULT_PREFIX, RedisStorage
     from workloads.session.routing import RoutingStorage
 
     environ = os.environ if environ is None else environ
     remote = RedisStorage.from_url(
         f"redis://{redis.address}/{redis.db}",
-        key_prefix=redis.key_prefix or DEFAULT_KEY_PREFIX,
+        key_prefix=redis.key_prefix or DEFAULT_PREFIX,
         ttl=ttl,
         password=SESSION_REDIS_PASSWORD.value(environ) or None,
     )
