@@ -253,6 +253,48 @@ def test_nothing_is_left_of_a_storage_that_is_closed(server):
     run(scenario())
 
 
+@pytest.mark.parametrize("turns", range(0, 40, 4))
+def test_a_storage_that_is_closed_while_it_is_used_leaves_nothing(server, turns):
+    async def scenario():
+        storage = RedisStorage.from_url(f"{server.url}?max_connections=8", ttl=60)
+        await storage.store(Session(id="one"))
+        tasks = [asyncio.ensure_future(storage.load("one")) for _ in range(50)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await storage.close()
+        for each in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(each, Session) or "it is closed" in str(each)
+        await storage.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        with client_of(server) as client:
+            deadline = time.monotonic() + 5
+            while len(client.client_list()) > 1:
+                assert time.monotonic() < deadline, client.client_list()
+                await asyncio.sleep(0.01)
+
+    run(scenario())
+
+
+def test_a_storage_is_closed_while_the_server_hangs(mortal):
+    async def scenario():
+        storage = RedisStorage.from_url(f"{mortal.url}?socket_timeout=1", ttl=60)
+        await storage.store(Session(id="one"))
+        await storage.invalidations()
+        mortal.hang()
+        try:
+            waiting = asyncio.ensure_future(storage.load("one"))
+            await asyncio.sleep(0)
+            began = time.monotonic()
+            await storage.close()
+            with pytest.raises(SessionStoreUnavailableError, match="closed"):
+                await waiting
+            assert time.monotonic() - began < 1
+        finally:
+            mortal.go_on()
+
+    run(scenario())
+
+
 def test_one_question_is_one_command(server):
     """Many ids too: that is what the round trips of a cache are counted by."""
 

@@ -30,7 +30,11 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         self.connections += 1
-        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", port)
+        except BaseException:
+            writer.transport.abort()
+            raise
         doomed = asyncio.Event()
 
         async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool) -> None:
@@ -52,11 +56,11 @@ class Relay:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for each in (writer, upstream):
+                each.transport.abort()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for each in (writer, upstream):
-                each.transport.abort()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         task = asyncio.ensure_future(self._serve(reader, writer, port))

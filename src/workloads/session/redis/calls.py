@@ -51,11 +51,17 @@ class Calls:
         self._slots = asyncio.Semaphore(target.max_connections)
         self._closed = False
 
-    def close(self) -> bool:
-        """Ask nothing any more. Tells whether that is new."""
+    def close(self) -> None:
+        """Ask nothing any more."""
         self.owner.check()
-        self._closed, closed = True, self._closed
-        return not closed
+        self._closed = True
+
+    async def settle(self) -> None:
+        """Wait until nothing is being asked; for those who closed, since it may never be so before."""
+        for _ in range(self._target.max_connections):
+            await self._slots.acquire()
+        for _ in range(self._target.max_connections):
+            self._slots.release()
 
     async def ask(self, command: Callable[[], Awaitable[T]], *, session_id: str = "") -> T:
         """The answer to a command that can be repeated.
@@ -116,7 +122,9 @@ class Calls:
         # What redis-py raised can hold what it sent. Errors are raised after it is gone, so that none refers to it.
         try:
             async with asyncio.timeout(self.limit), self._slots:
-                return await self._repeat(command)
+                if not self._closed:
+                    return await self._repeat(command)
+                damaged, reason = False, ""
         except FAILURES as error:
             damaged = isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
             reason = self.explain(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ try:
     from redis.asyncio.sentinel import SentinelConnectionPool
     from redis.backoff import NoBackoff
     from redis.driver_info import DriverInfo
+    from redis.exceptions import RedisError
     from redis.maint_notifications import MaintNotificationsConfig
 except ImportError as error:
     raise MissingDependencyError("redis", "RedisStorage") from error
@@ -119,15 +121,17 @@ def describe(client: Any) -> Target:
 
 
 async def close_client(client: Any) -> None:
-    """Close a client that :func:`open_client` made, and its Sentinels.
+    """Close a client that :func:`open_client` made, and its Sentinels. A server that hangs is left without a farewell.
 
     Args:
         client: The client.
     """
-    await (client.aclose() if is_cluster(client) else client.aclose(close_connection_pool=True))
+    clients = [client]
     if is_sentinel(client):
-        for sentinel in client.connection_pool.sentinel_manager.sentinels:
-            await sentinel.aclose()
+        clients += client.connection_pool.sentinel_manager.sentinels
+    for each in clients:
+        with contextlib.suppress(RedisError, OSError):
+            await (each.aclose() if is_cluster(each) else each.aclose(close_connection_pool=True))
 
 
 def _open_sentinel(target: Target, options: dict[str, Any]) -> Any:

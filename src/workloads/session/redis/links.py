@@ -14,7 +14,7 @@ from workloads.session.redis.client import is_cluster
 from workloads.session.redis.scripts import PEEK, TOUCH, Script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from workloads.session.redis.target import Target
 
@@ -124,7 +124,7 @@ class _ClusterLink(_Scripts):
         return [bool(found) for found in await self._ask_all([("PEXPIRE", key, milliseconds) for key in keys])]
 
     @asynccontextmanager
-    async def _whole(self) -> AsyncIterator[None]:
+    async def _whole(self) -> AsyncGenerator[None, None]:
         """With a client that knows the cluster, and for which a connection that is gone is no defect."""
         try:
             # A command that it is given before goes to any server, and is sent on from there.

@@ -201,13 +201,15 @@ class RedisStorage:
 
     async def close(self) -> None:
         """See :meth:`Storage.close`. A client of the caller's stays open."""
-        first = self._calls.close()
+        self._calls.close()
         for changes in list(self._changes):
             await changes.aclose()
-        if first and self._owned:
+        if self._owned:
             from workloads.session.redis.client import close_client
 
-            await close_client(self._client)
+            await close_client(self._client)  # ends what is being asked
+            await self._calls.settle()
+            await close_client(self._client)  # what was connecting meanwhile
 
     def _key(self, session_id: str) -> bytes:
         # An id can hold what UTF-8 has no form for; it must not be taken for another's.
