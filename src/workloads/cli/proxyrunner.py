@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -31,15 +32,26 @@ _log = logging.getLogger(__name__)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The run config to deploy, JSON or YAML.",
 )
+@click.option(
+    "--pre-stop-delay",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    envvar="WORKLOADS_PRE_STOP_DELAY",
+    help="After a signal, be not ready for so long before new work is refused.",
+)
 @click.option("--name", hidden=True, help="Deploy the stored workload of this name, for a manager.")
 @click.option("--report-fd", type=int, hidden=True, help="Where the manager is told what happens.")
 @click.pass_context
-def proxyrunner(context: click.Context, config_file: Path | None, name: str | None, report_fd: int | None) -> None:
+def proxyrunner(
+    context: click.Context, config_file: Path | None, pre_stop_delay: float, name: str | None, report_fd: int | None
+) -> None:
     """Deploy one workload from its run config, proxy to it, and drain on SIGTERM, SIGINT or SIGQUIT.
 
     It serves until a signal comes: then it takes no new work, lets requests in flight finish, ends its server and
-    exits 0. It has no deadline of its own for that; who sends the signal decides how long to wait. When it cannot start
-    or keep the workload up, it logs one error and exits 1.
+    exits 0. It has no deadline of its own for that; who sends the signal decides how long to wait. Behind a load
+    balancer, --pre-stop-delay 2 gives that time to notice: /health says 503 for two seconds while all else goes on.
+    When it cannot start or keep the workload up, it logs one error and exits 1.
 
     \b
     Example:
@@ -54,11 +66,16 @@ def proxyrunner(context: click.Context, config_file: Path | None, name: str | No
     if (config_file is None) == (name is None):
         raise click.UsageError("give --config FILE")
     with ShutdownSignals() as signals:
-        context.exit(_serve(context, config_file, name, report_fd, signals))
+        context.exit(_serve(context, config_file, pre_stop_delay, name, report_fd, signals))
 
 
 def _serve(
-    context: click.Context, config_file: Path | None, name: str | None, report_fd: int | None, signals: ShutdownSignals
+    context: click.Context,
+    config_file: Path | None,
+    pre_stop_delay: float,
+    name: str | None,
+    report_fd: int | None,
+    signals: ShutdownSignals,
 ) -> int:
     from workloads._core.paths import Paths
     from workloads.managers.handshake import Event, Reporter
@@ -67,10 +84,10 @@ def _serve(
     reporter = Reporter(report_fd)
     try:
         if name is not None:
-            _run_stored(name, paths, reporter, signals)
+            _run_stored(name, paths, reporter, signals, pre_stop_delay)
         else:
             assert config_file is not None
-            _run_file(config_file, context.obj.runtime, paths, reporter, signals)
+            _run_file(config_file, context.obj.runtime, paths, reporter, signals, pre_stop_delay)
         reporter.send(Event("ended"))
     except WorkloadsError as error:
         # One line without a traceback: the error says what happened and what to do.
@@ -82,7 +99,7 @@ def _serve(
     return 0
 
 
-def _run_stored(name: str, paths: Paths, reporter: Reporter, signals: ShutdownSignals) -> None:
+def _run_stored(name: str, paths: Paths, reporter: Reporter, signals: ShutdownSignals, pre_stop_delay: float) -> None:
     """Run a workload that a manager has stored; what no file may hold comes on standard input."""
     from workloads.managers.handshake import Start
     from workloads.managers.inventory import Inventory
@@ -94,10 +111,17 @@ def _run_stored(name: str, paths: Paths, reporter: Reporter, signals: ShutdownSi
     record = inventory.records.read(name)
     runtime = "process" if record is None else record.runtime
     config = inventory.proposed(name) if start.proposed else inventory.config(name)
-    _run(config, runtime, start, paths, reporter, signals)
+    _run(config, runtime, start, paths, reporter, signals, pre_stop_delay)
 
 
-def _run_file(file: Path, runtime: str | None, paths: Paths, reporter: Reporter, signals: ShutdownSignals) -> None:
+def _run_file(
+    file: Path,
+    runtime: str | None,
+    paths: Paths,
+    reporter: Reporter,
+    signals: ShutdownSignals,
+    pre_stop_delay: float,
+) -> None:
     from workloads.config import RunConfig
     from workloads.factory import detect_runtime
     from workloads.managers.admission import admit, secrets_of
@@ -109,11 +133,17 @@ def _run_file(file: Path, runtime: str | None, paths: Paths, reporter: Reporter,
     config = read(text, source=str(file))
     chosen = detect_runtime(runtime).runtime
     admit(config, load_runtime(chosen))
-    _run(config, chosen, Start(secrets_of(config, paths)), paths, reporter, signals)
+    _run(config, chosen, Start(secrets_of(config, paths)), paths, reporter, signals, pre_stop_delay)
 
 
 def _run(
-    config: RunConfig, runtime: str, start: Start, paths: Paths, reporter: Reporter, signals: ShutdownSignals
+    config: RunConfig,
+    runtime: str,
+    start: Start,
+    paths: Paths,
+    reporter: Reporter,
+    signals: ShutdownSignals,
+    pre_stop_delay: float,
 ) -> None:
     import uvloop
 
@@ -126,14 +156,34 @@ def _run(
         signals.bind(loop, shutdown)
         if start.foreground:
             loop.add_reader(0, _caller_gone, loop, shutdown)
-        await run_owned(config, load_runtime(runtime), ownership, paths=paths, secrets=start.secrets, shutdown=shutdown)
+        await run_owned(
+            config,
+            load_runtime(runtime),
+            ownership,
+            paths=paths,
+            secrets=start.secrets,
+            shutdown=shutdown,
+            pre_stop_delay=pre_stop_delay,
+        )
 
+    _raise_descriptor_limit()
     if not signals.received:
         with (
             Ownership(config.name, runtime, paths=paths, reporter=reporter, launch_id=start.launch_id) as ownership,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(serve())
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow this process as many descriptors as it may have: each stream takes two of them."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # Some systems name a limit that they do not grant; then the one there is has to do.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _caller_gone(loop: asyncio.AbstractEventLoop, shutdown: asyncio.Event) -> None:

@@ -170,6 +170,7 @@ async def run_owned(
     paths: Paths,
     secrets: Mapping[str, str],
     shutdown: asyncio.Event,
+    pre_stop_delay: float = 0.0,
 ) -> None:
     """Run a workload that this process owns, until ``shutdown`` is set or it fails.
 
@@ -180,6 +181,7 @@ async def run_owned(
         paths: Where the state is.
         secrets: Resolved secrets: environment variable and value.
         shutdown: Set it to drain and end.
+        pre_stop_delay: Seconds for which it is not ready, but serves, before it drains.
 
     Raises:
         WorkloadFailedError: It could not be started, or did not stay up.
@@ -193,5 +195,6 @@ async def run_owned(
         folder=lambda index: paths.server_folder(base, index),
         observer=ownership,
         stop_grace=ownership.stop_grace,
+        pre_stop_delay=pre_stop_delay,
     )
     await runner.serve(shutdown)

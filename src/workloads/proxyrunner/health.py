@@ -30,6 +30,7 @@ class Health:
         self._clock = clock
         self._available = False
         self._error = "starting"
+        self._leaving = False
         self._checked: datetime | None = None
         self._response_ms = 0
 
@@ -40,13 +41,19 @@ class Health:
 
     def ready(self, took: float) -> None:
         """The server answered a request of the protocol, in so many seconds."""
-        self._available, self._error = True, ""
         self._checked, self._response_ms = self._clock(), round(took * 1000)
+        if not self._leaving:
+            self._available, self._error = True, ""
 
     def down(self, reason: str) -> None:
         """No request can be served now."""
         self._available, self._error = False, reason
         self._checked = self._clock()
+
+    def leave(self, reason: str) -> None:
+        """The proxy ends: from now on it is not ready, whatever the server says."""
+        self._leaving = True
+        self.down(reason)
 
     def reply(self, method: str) -> Reply:
         """The answer to a request for ``/health``: 200 when requests can be served, else 503."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
     from workloads.proxyrunner.address import ReplicaAddress
+    from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.observer import RunnerObserver
     from workloads.proxyrunner.stage import Stage
     from workloads.runtimes.protocol import Runtime
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class ProxyRunner:
-    """Serves one workload on one port until it is told to end.
+    """Serves one workload on one port, or inside an ASGI server, until it is told to end.
 
     It keeps nothing that belongs to the whole process: no signal handlers, no logging set-up. One process can host
     several. It can serve once.
@@ -46,6 +47,9 @@ class ProxyRunner:
         observer: Is told what happens.
         request_timeout: Seconds a stdio server may take for a request. Default: None, as long as it takes.
         stop_grace: Tells, when it drains, how many seconds the server gets to end by itself; may block. Default: 10 s.
+        pre_stop_delay: Seconds for which ``/health`` says that it is not ready, while all else goes on, before a drain
+            begins: time for load balancers to send new clients elsewhere. Default: 0.
+        listen: Whether to take a port. Default: True; with False only :attr:`asgi` serves.
 
     Example:
         >>> config = RunConfig(name="time", image="uvx://mcp-server-time", transport="stdio")  # doctest: +SKIP
@@ -65,6 +69,8 @@ class ProxyRunner:
         observer: RunnerObserver | None = None,
         request_timeout: float | None = None,
         stop_grace: Callable[[], float | None] | None = None,
+        pre_stop_delay: float = 0.0,
+        listen: bool = True,
     ) -> None:
         """Prepare; nothing is started and no port is taken yet."""
         self._config = config
@@ -76,6 +82,8 @@ class ProxyRunner:
         self._told = Told(observer)
         self._request_timeout = request_timeout
         self._stop_grace = stop_grace
+        self._pre_stop_delay = pre_stop_delay
+        self._listen = listen
         self._used = False
         self._stage: Stage | None = None
         self._shutdown: asyncio.Event | None = None
@@ -102,6 +110,21 @@ class ProxyRunner:
         if self._stage is None or not self._stage.port:
             raise RuntimeError("the proxy runner does not listen")
         return self._stage.url
+
+    @property
+    def asgi(self) -> Application:
+        """The workload as an ASGI application, to be run by any ASGI server or mounted in any ASGI application.
+
+        The server's lifespan starts and ends the runner. Where none reaches it, as in an application that it is
+        mounted in, ``async with`` does. The run config's ``host`` says who can reach the server, as it does of a port:
+        unless it is set, clients of this machine only.
+        """
+        from workloads.proxyrunner.hosted import Hosted
+
+        def front(port: int) -> Application | None:
+            return None if self._stage is None else self._stage.front(port)
+
+        return Hosted(self, entered=lambda: self._task is not None, front=front)
 
     async def serve(self, shutdown: asyncio.Event | None = None) -> None:
         """Serve until ``shutdown`` is set, then drain and return.
@@ -142,10 +165,12 @@ class ProxyRunner:
             told=self._told,
             request_timeout=self._request_timeout,
             stop_grace=self._stop_grace,
+            listen=self._listen,
         )
         try:
             await stage.open()
             await stage.work(shutdown)
+            await stage.linger(self._pre_stop_delay)
             await stage.close()
         except asyncio.CancelledError:
             await _insist(stage.close(options.drain_timeout))

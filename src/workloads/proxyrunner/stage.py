@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
     from workloads.proxyrunner.address import ReplicaAddress
+    from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.runtimes.protocol import Replica, Runtime
@@ -53,6 +54,7 @@ class Stage:
         folder: The working folder of each replica.
         request_timeout: Seconds a stdio server may take for a request.
         stop_grace: Tells how long servers get to end by themselves; blocks.
+        listen: Whether to take a port; else only :meth:`front` serves.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class Stage:
         folder: Callable[[int], Path] | None,
         request_timeout: float | None,
         stop_grace: Callable[[], float | None] | None = None,
+        listen: bool,
     ) -> None:
         """Prepare; nothing is taken yet."""
+        self._listen = listen
         self._config = config
         self._options = options
         self._runtime = runtime
@@ -83,10 +87,13 @@ class Stage:
         self._health = Health(options.transport, lambda: datetime.now(UTC))
         self._told = told
         self._failed = False
+        self._closed = False
         self._scratch: Path | None = None
         self._upstream: Upstream | None = None
         self._assembly: Assembly | None = None
+        self._app: Application | None = None
         self._listener: Listener | None = None
+        self._fronts: dict[int, Front] = {}
         self._keeping: asyncio.Task[None] | None = None
         self.port = 0
         """The port it listens on; 0 while it does not."""
@@ -106,12 +113,36 @@ class Stage:
             RunConfigError: The server cannot be routed to.
         """
         options = self._options
+        if not self._listen:
+            await self._assemble()
+            return
         bound = await taken_in_thread(
             partial(bind, options.name, options.host, options.port), lambda bound: bound.close()
         )
         try:
-            self._assembly = await self._assemble()
+            await self._assemble()
             port = _port(bound)
+            front = self.front(port)
+        except BaseException:
+            bound.close()
+            raise
+        assert front is not None
+        self._listener = Listener(bound, front)
+        await self._listener.start()
+        self.port = port
+        self._told.listening(options.host, port)
+
+    def front(self, port: int) -> Front | None:
+        """What answers to clients of a port; None before :meth:`open` and after :meth:`close`.
+
+        Args:
+            port: The port on which they came, which pages of the proxy's own have in their origin.
+        """
+        if self._app is None or self._closed:
+            return None
+        front = self._fronts.get(port)
+        if front is None:
+            options = self._options
             guard = Guard(
                 host=options.host,
                 port=port,
@@ -119,15 +150,8 @@ class Stage:
                 hosts=options.hosts,
                 origins=options.origins,
             )
-        except BaseException:
-            bound.close()
-            raise
-        self._listener = Listener(
-            bound, Front(guard, self._health, options.chain.around(self._assembly.app), self._exchanges)
-        )
-        await self._listener.start()
-        self.port = port
-        self._told.listening(options.host, port)
+            front = self._fronts[port] = Front(guard, self._health, self._app, self._exchanges)
+        return front
 
     async def work(self, shutdown: asyncio.Event) -> None:
         """Serve until ``shutdown`` is set, or the server has ended by itself.
@@ -150,6 +174,16 @@ class Stage:
                 self._keeping.result()
         finally:
             stop.cancel()
+
+    async def linger(self, delay: float) -> None:
+        """Be not ready, but serve everybody all the same, until whoever sends clients here has noticed.
+
+        Args:
+            delay: Seconds that takes; less when the server ends meanwhile.
+        """
+        if delay > 0 and self._keeping is not None and not self._keeping.done():
+            self._health.leave(_ENDING)
+            await asyncio.wait({self._keeping}, timeout=delay)
 
     def failed(self, error: WorkloadsError) -> None:
         """The workload cannot be served, for this reason."""
@@ -185,7 +219,7 @@ class Stage:
 
     async def _drain_requests(self, assembly: Assembly) -> None:
         assembly.gate.refuse(_ENDING, ending=True)
-        self._health.down(_ENDING)
+        self._health.leave(_ENDING)
         if self._listener is not None:
             self._listener.leave()
         keeper, keeping = assembly.keeper, self._keeping
@@ -212,12 +246,13 @@ class Stage:
 
     async def _tidy(self) -> None:
         self.port = 0
+        self._closed = True
         if self._scratch is not None:
             await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
-    async def _assemble(self) -> Assembly:
+    async def _assemble(self) -> None:
         self._upstream = Upstream()
-        return assemble(
+        self._assembly = assemble(
             self._options,
             source=await self._source() if self._replicas is None else None,
             replicas=self._replicas or (),
@@ -227,6 +262,7 @@ class Stage:
             told=self._told,
             request_timeout=self._request_timeout,
         )
+        self._app = self._options.chain.around(self._assembly.app)
 
     async def _source(self) -> Source:
         runtime = self._runtime
