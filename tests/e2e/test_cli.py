@@ -12,10 +12,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.support import leaks
+from tests.support import leaks, plain_client
 from tests.support.mcp_client import call_tool
 from tests.support.waiting import wait_until
 
@@ -208,7 +209,10 @@ def test_ctrl_c_while_waiting_for_ready_leaves_the_workload_starting():
 
 
 @pytest.mark.needs("linux")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
+)
 def test_in_the_foreground_a_signal_ends_the_workload_and_its_server(tmp_path, number, code):
     with start("run", "quick", "--foreground", "--", *QUICK, "--say", "hello \x1b[1m") as process:
         wait_until(lambda: [each["status"] for each in shown()] == ["running"])
@@ -218,8 +222,22 @@ def test_in_the_foreground_a_signal_ends_the_workload_and_its_server(tmp_path, n
     assert process.returncode == code
     assert "hello \\x1b[1m\n" in out
     assert "Traceback" not in err
+    assert ("Thread 0x" in err) is (number == signal.SIGQUIT)
     wait_until(lambda: not leaks.strays(tmp_path), timeout=3)
     assert [each["status"] for each in shown()] == ["stopped"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
+def test_in_the_foreground_a_signal_lets_a_call_in_flight_finish(number):
+    with start("run", "quick", "--foreground", "--", *QUICK) as process:
+        wait_until(lambda: [each["status"] for each in shown()] == ["running"])
+        url = shown()[0]["url"]
+        with ThreadPoolExecutor(1) as threads:
+            calling = threads.submit(plain_client.call, url, "slow", text="done", seconds=1)
+            wait_until(lambda: "slow begins" in run("logs", "quick")[0])
+            process.send_signal(number)
+            process.communicate(timeout=30)
+            assert calling.result(10) == "done"
 
 
 def test_in_the_foreground_a_stop_from_elsewhere_ends_the_command():

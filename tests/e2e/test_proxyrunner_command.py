@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from tests.support.plain_client import call
 from tests.support.quick import quick
 from tests.support.waiting import wait_until
 
 from workloads._core.paths import Paths
 from workloads.runtimes.process.ports import free_port
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 
@@ -27,14 +28,24 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 class Runner:
     """The command, left running."""
 
-    def __init__(self, folder: Path, *arguments: str, **fields) -> None:
+    def __init__(self, folder: Path, *arguments: str, options: tuple[str, ...] = (), **fields) -> None:
         self.port = free_port()
         self.file = folder / "runconfig.json"
         self.file.write_text(quick("quick", *arguments, port=self.port, **fields).to_json())
         self.errors = folder / "stderr"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workloads", "--runtime", "process", "proxyrunner", "--config", str(self.file)],
+                [
+                    sys.executable,
+                    "-m",
+                    "workloads",
+                    "--runtime",
+                    "process",
+                    "proxyrunner",
+                    *options,
+                    "--config",
+                    str(self.file),
+                ],
                 stderr=errors,
             )
         self.url = f"http://127.0.0.1:{self.port}/mcp"
@@ -49,22 +60,17 @@ class Runner:
         except OSError:
             return 0
 
-    def post(self, message: dict, session: str = "") -> tuple[str, dict]:
-        """Send one message, as a client without any wish of its own would. Returns the session and the answer."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-        if session:
-            headers["Mcp-Session-Id"] = session
-        request = urllib.request.Request(self.url, json.dumps({"jsonrpc": "2.0", **message}).encode(), headers)
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.headers["Mcp-Session-Id"], json.loads(answer.read())
+    def refuses(self) -> bool:
+        """Whether nobody listens."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 5).close()
+        except ConnectionRefusedError:
+            return True
+        return False
 
     def call(self, tool: str, **arguments) -> str:
         """Call a tool in a session of its own."""
-        client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-        session, _ = self.post({"id": 1, "method": "initialize", "params": client})
-        params = {"name": tool, "arguments": arguments}
-        _, answer = self.post({"id": 2, "method": "tools/call", "params": params}, session)
-        return answer["result"]["content"][0]["text"]
+        return call(self.url, tool, **arguments)
 
     def wait(self) -> int:
         return self.process.wait(20)
@@ -77,11 +83,11 @@ class Runner:
 def start(tmp_path):
     runners: list[Runner] = []
 
-    def call(*arguments: str, **fields) -> Runner:
+    def begin(*arguments: str, **fields) -> Runner:
         runners.append(Runner(tmp_path, *arguments, **fields))
         return runners[-1]
 
-    yield call
+    yield begin
     for runner in runners:
         runner.process.kill()
         runner.process.wait(5)
@@ -92,16 +98,62 @@ def test_a_signal_drains_what_is_in_flight_and_exits_0(start, number):
     runner = start()
     wait_until(lambda: runner.health() == 200)
     answers: list[str] = []
-    call = threading.Thread(target=lambda: answers.append(runner.call("slow", text="done", seconds=1)))
-    call.start()
+    calling = threading.Thread(target=lambda: answers.append(runner.call("slow", text="done", seconds=1)))
+    calling.start()
     log = Paths.locate().server_log("quick", 0)
     wait_until(lambda: "slow begins" in log.read_text())
     runner.process.send_signal(number)
     runner.process.send_signal(number)
     assert runner.wait() == 0
-    call.join(10)
+    calling.join(10)
     assert answers == ["done"]
     assert ("Thread 0x" in runner.errors.read_text()) is (number == signal.SIGQUIT)
+
+
+def test_a_signal_refuses_what_is_new_while_a_call_of_five_seconds_completes(start):
+    runner = start()
+    wait_until(lambda: runner.health() == 200)
+    kept = http.client.HTTPConnection("127.0.0.1", runner.port, timeout=20)
+    kept.request("GET", "/health")
+    kept.getresponse().read()
+    answers: list[str] = []
+    calling = threading.Thread(target=lambda: answers.append(runner.call("slow", text="done", seconds=5)))
+    calling.start()
+    log = Paths.locate().server_log("quick", 0)
+    wait_until(lambda: "slow begins" in log.read_text())
+    runner.process.send_signal(signal.SIGTERM)
+    wait_until(runner.refuses)
+    message = json.dumps({"jsonrpc": "2.0", "id": "late", "method": "tools/list"})
+    kept.request("POST", "/mcp", message, {"Content-Type": "application/json"})
+    answer = kept.getresponse()
+    assert (answer.status, json.loads(answer.read())["id"]) == (503, "late")
+    assert (answer.headers["Connection"], answer.headers["Retry-After"]) == ("close", "1")
+    kept.close()
+    assert runner.process.poll() is None
+    assert runner.wait() == 0
+    calling.join(10)
+    assert answers == ["done"]
+
+
+def test_a_delay_before_the_drain_makes_it_not_ready_while_everything_is_served(start):
+    runner = start(options=("--pre-stop-delay", "2"))
+    wait_until(lambda: runner.health() == 200)
+    runner.process.send_signal(signal.SIGTERM)
+    told = time.monotonic()
+    wait_until(lambda: runner.health() == 503)
+    assert runner.call("echo", text="served") == "served"
+    assert runner.wait() == 0
+    assert time.monotonic() - told >= 2
+
+
+@pytest.mark.needs("linux")
+def test_it_may_have_as_many_descriptors_as_the_system_allows(start):
+    runner = start()
+    wait_until(lambda: runner.health() == 200)
+    limits = Path(f"/proc/{runner.process.pid}/limits").read_text()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
+    soft, hard = line.split()[3:5]
+    assert soft == hard
 
 
 @pytest.mark.parametrize("number", SIGNALS)

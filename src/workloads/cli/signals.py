@@ -67,16 +67,19 @@ class ShutdownSignals:
 
 @contextlib.contextmanager
 def exit_on_termination() -> Generator[None]:
-    """Meanwhile SIGTERM and SIGHUP end the command as Ctrl-C does: by an exception, so that it cleans up.
+    """Meanwhile SIGTERM, SIGHUP and SIGQUIT end the command as Ctrl-C does: by an exception, so that it cleans up.
 
-    For a command that waits, in its main thread. The exit code is that of the signal, 128 and its number.
+    For a command that waits, in its main thread. The exit code is that of the signal, 128 and its number. SIGQUIT also
+    writes the stack of every thread to standard error.
     """
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
         del frame
+        if number == signal.SIGQUIT:
+            faulthandler.dump_traceback(file=sys.stderr)
         sys.exit(128 + number)
 
-    former = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    former = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)}
     try:
         yield
     finally:
