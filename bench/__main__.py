@@ -9,7 +9,17 @@ from pathlib import Path
 
 from bench import harness
 
-BENCHMARKS = ("first_use", "decode", "listing", "proxy", "mcp_calls", "sessions", "coherence", "session_soak")
+BENCHMARKS = (
+    "first_use",
+    "decode",
+    "listing",
+    "proxy",
+    "mcp_calls",
+    "sessions",
+    "coherence",
+    "session_soak",
+    "proxy_idle",
+)
 OUT = Path(__file__).parent / "out"
 
 

@@ -1,0 +1,127 @@
+"""What a proxy runner costs while nothing happens: its memory, alone and with streams, and the time until it is ready.
+
+The runner is the command, ``workloads proxyrunner``, in front of a server that it deploys: the smallest there can be. The
+time until it is ready is that beyond the server's own, measured by starting the server alone in the same round.
+
+Run it with ``python -m bench proxy_idle``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.harness import ROUNDS, Figure, report
+from bench.proxy_roles import role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IDLE_MIB = 40.0
+READY_MS = 350.0
+STREAMS = 5000
+STREAMS_MIB = 400.0
+
+SERVER = """
+import os, socket
+body = b'{"jsonrpc":"2.0","id":"workloads-ready","result":{"supportedVersions":["2026-07-28"]}}'
+head = b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(body)
+listening = socket.create_server(("127.0.0.1", int(os.environ["MCP_PORT"])))
+while True:
+    connection, _ = listening.accept()
+    while connection.recv(65536):
+        connection.sendall(head + body)
+"""
+
+
+def measure(rounds: int = ROUNDS, streams: int = STREAMS) -> dict[str, Any]:
+    """Measure memory and times.
+
+    Args:
+        rounds: How many starts count, at least seven.
+        streams: How many streams are kept open.
+    """
+    if rounds < ROUNDS:
+        raise ValueError(f"{rounds} rounds: a median of fewer than {ROUNDS} says little")
+    beyond: list[float] = []
+    resident: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            alone = _server_alone()
+            with _runner(Path(folder)) as (pid, took):
+                beyond.append((took - alone) * 1e3)
+                resident.append(_resident(pid))
+    with role("serve") as (server, _), role("proxy", str(server)) as (proxy, pid):
+        bare = _resident(pid)
+        with role("streams", str(proxy), str(streams)):
+            full = _resident(pid)
+    figures = [
+        Figure("memory of an idle proxy runner", statistics.median(resident), "MiB", IDLE_MIB),
+        Figure(f"memory with {streams} idle streams", full, "MiB", STREAMS_MIB * max(streams / STREAMS, 0.2)),
+        Figure("memory of a stream", (full - bare) / streams * 1024, "KiB"),
+        Figure("ready, beyond the server's own start", statistics.median(beyond), "ms", READY_MS, steady=False),
+    ]
+    return report("proxy idle", figures, rounds=rounds, streams=streams)
+
+
+def _server_alone() -> float:
+    port = _free_port()
+    began = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-c", SERVER], env={**os.environ, "MCP_PORT": str(port)}) as process:
+        took = _answers(port, began)
+        process.kill()
+    return took
+
+
+@contextmanager
+def _runner(folder: Path) -> Iterator[tuple[int, float]]:
+    """A runner that has become ready. Yields the number of its process, and how long that took, in seconds."""
+    port = _free_port()
+    file = folder / "runconfig.json"
+    command = [sys.executable, "-c", SERVER]
+    file.write_text(json.dumps({"name": "idle", "transport": "streamable-http", "port": port, "command": command}))
+    arguments = ["--state-dir", str(folder / "state"), "--runtime", "process", "proxyrunner", "--config", str(file)]
+    began = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-m", "workloads", *arguments]) as process:
+        try:
+            yield process.pid, _answers(port, began)
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def _answers(port: int, began: float) -> float:
+    """Wait until a port answers with 200. Returns the seconds since ``began``."""
+    request = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n" % port
+    while time.perf_counter() - began < 60:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                connection.sendall(request)
+                if connection.recv(4096).startswith(b"HTTP/1.1 200"):
+                    return time.perf_counter() - began
+        except OSError:
+            pass
+        time.sleep(0.005)
+    raise TimeoutError("it did not become ready in a minute")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _resident(pid: int) -> float:
+    """The resident memory of a process, in MiB."""
+    import psutil
+
+    return float(psutil.Process(pid).memory_info().rss) / 2**20
