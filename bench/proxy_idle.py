@@ -1,8 +1,8 @@
 """What a proxy runner costs while nothing happens: its memory, alone and with streams, and the time until it is ready.
 
-The runner is the command, ``workloads proxyrunner``, in front of a server that it deploys: the smallest there can be. The
-time until it is ready is that beyond the server's own, measured by starting the server alone in the same round. Both are
-told of installed packages, whose bytecode is there: so a first start, which may write it, does not count.
+The runner is the command, ``workloads proxyrunner``, in front of a server that it deploys: the smallest there can be.
+The time until it is ready is that beyond the server's own, measured by starting the server alone in the same round. A
+first start, which may write bytecode that installed packages have, does not count.
 
 Run it with ``python -m bench proxy_idle``.
 """

@@ -480,3 +480,61 @@ def test_many_clients_at_once_get_their_own_answers():
         await asyncio.gather(*(one(number) for number in range(50)))
 
     through(body, handle)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "none"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_wish_to_change_the_protocol_is_passed_over_and_neither_body_nor_next_request_is_lost(framing, at_once):
+    message = json.dumps(request(request_id="first")).encode()
+    wish = [("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABkAAQ")]
+
+    async def handle(exchange):
+        await exchange.answer(200, exchange.request.body)
+
+    async def body(client, server, runner):
+        if framing == "none":
+            client.write("GET", "/mcp", *wish)
+        elif framing == "length":
+            client.write("POST", "/mcp", *wish, body=message)
+        else:
+            chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(message), message)
+            client.write("POST", "/mcp", *wish, ("transfer-encoding", "chunked"), body=chunked)
+        if at_once:
+            client.write("POST", "/mcp", body=b'{"id":"second"}')
+        answer = await client.head()
+        first = await client.reader.readexactly(int(answer.get("content-length")))
+        assert first == (b"" if framing == "none" else message)
+        if not at_once:
+            client.write("POST", "/mcp", body=b'{"id":"second"}')
+        answer = await client.head()
+        assert await client.reader.readexactly(int(answer.get("content-length"))) == b'{"id":"second"}'
+        for seen in server.seen:
+            assert seen.get("upgrade") is seen.get("http2-settings") is None
+
+    through(body, handle)
+
+
+def test_trailers_of_a_request_are_not_its_headers():
+    async def body(client, server, runner):
+        chunked = b"2\r\n{}\r\n0\r\nMcp-Session-Id: other\r\nHost: evil.example\r\n\r\n"
+        assert (await client.ask("POST", "/mcp", ("transfer-encoding", "chunked"), body=chunked)).status == 200
+        assert server.seen[0].get("mcp-session-id") is None
+
+    through(body)
+
+
+def test_a_client_that_sends_requests_ahead_and_leaves_ends_them_all(caplog):
+    async def whole():
+        async def handle(exchange):
+            await exchange.gone()
+
+        async with raw_server(handle) as server, routed(server.port) as runner:
+            async with raw_client(runner.port) as client:
+                for number in range(3):
+                    client.write("POST", "/mcp", body=json.dumps(request(request_id=number)).encode())
+                await server.until(lambda self: self.seen)
+            await server.gone(len(server.connections))
+            assert len(server.seen) == 1
+
+    run(whole())
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
