@@ -7,7 +7,7 @@ from bench.__main__ import BENCHMARKS
 
 from bench import harness
 
-NEEDS = {"mcp_calls": "mcp"}
+NEEDS = {"mcp_calls": "mcp", "proxy": "wrk"}
 
 
 @pytest.mark.timeout(600)

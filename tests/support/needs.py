@@ -79,6 +79,7 @@ NEEDS: dict[str, Need] = {
     ),
     "user": Need(lambda: "" if os.geteuid() else "root", "run the tests as an ordinary user"),
     "uvx": Need(_program("uvx"), "pip install uv"),
+    "wrk": Need(_program("wrk"), "install the package wrk"),
 }
 
 

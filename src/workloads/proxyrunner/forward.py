@@ -206,7 +206,7 @@ class Forwarder:
             authority=exchange.authority,
             modern=exchange.head.modern,
         )
-        if not answer.pending and exchange.method != "HEAD":
+        if not answer.pending:
             exchange.connection.cork()
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
