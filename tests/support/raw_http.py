@@ -139,7 +139,7 @@ class RawServer:
         try:
             while True:
                 request = await read_head(reader)
-                if self.bodies:
+                if self.bodies or request.all("mcp-method") == ["server/discover"]:
                     request.body = await read_body(reader, request)
                 exchange = Exchange(request, reader, writer, self)
                 if self.ready and b"workloads-ready" in request.body:
