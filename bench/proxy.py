@@ -15,7 +15,8 @@ import statistics
 from typing import Any
 
 from bench.harness import ROUNDS, Figure, cpu_of_process, report
-from bench.proxy_roles import CONNECTIONS, LARGE_PATH, PATH, at_rate, role, wrk
+from bench.proxy_roles import CONNECTIONS, LARGE_PATH, PATH, ROLES, at_rate, wrk
+from bench.roles import role
 
 SHARE = 0.40
 """The least share of the server's own throughput that passes through the proxy."""
@@ -44,7 +45,8 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
     def note(what: str, value: float) -> None:
         found.setdefault(what, []).append(value)
 
-    with role("serve") as (server, _), role("proxy", str(server)) as (proxy, pid):
+    with role(ROLES, "serve") as serving, role(ROLES, "proxy", str(serving.port)) as proxying:
+        server, proxy, pid = serving.port, proxying.port, proxying.pid
         for port in (server, proxy):
             wrk(port, PATH, 1)
         for _ in range(rounds):

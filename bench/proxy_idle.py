@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.harness import ROUNDS, Figure, cpu_of_process, report
-from bench.proxy_roles import role
+from bench.proxy_roles import ROLES
+from bench.roles import role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +66,10 @@ def measure(rounds: int = ROUNDS, streams: int = STREAMS) -> dict[str, Any]:
                     computed.append(cpu_of_process(pid) * 1e3)
                     beyond.append((took - alone) * 1e3)
                     resident.append(_resident(pid))
-    with role("serve") as (server, _), role("proxy", str(server)) as (proxy, pid):
-        bare = _resident(pid)
-        with role("streams", str(proxy), str(streams)):
-            full = _resident(pid)
+    with role(ROLES, "serve") as serving, role(ROLES, "proxy", str(serving.port)) as proxy:
+        bare = _resident(proxy.pid)
+        with role(ROLES, "streams", str(proxy.port), str(streams)):
+            full = _resident(proxy.pid)
     figures = [
         Figure("memory of an idle proxy runner", statistics.median(resident), "MiB", IDLE_MIB),
         Figure(f"memory with {streams} idle streams", full, "MiB", STREAMS_MIB * max(streams / STREAMS, 0.2)),

@@ -1,7 +1,4 @@
-"""The processes of the benchmarks of the proxy: ``python -m bench.proxy_roles ROLE ...``.
-
-Each tells its port, if it has one, in its first line of output, and ends when its input does.
-"""
+"""Servers and clients of the benchmarks of the proxy: what they send, and the roles of :mod:`bench.roles`."""
 
 from __future__ import annotations
 
@@ -15,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.roles import route, serve, until_told_to_end
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
 CONNECTIONS = 32
 LARGE = 2**20
 PART = b"x" * 2**16
+ROLES = "bench.proxy_roles"
+"""The module in whose roles processes run."""
 PATH = "/mcp"
 LARGE_PATH = "/large"
 SESSION = "bench-session"
@@ -46,20 +46,6 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Accept"] = "application/json, text/event-stream"
 wrk.headers["Mcp-Session-Id"] = "%s"
 """
-
-
-@contextmanager
-def role(*arguments: str) -> Iterator[tuple[int, int]]:
-    """Run a role in a process of its own. Yields the port it listens on and the number of its process."""
-    command = [sys.executable, "-m", "bench.proxy_roles", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline()), process.pid
-        finally:
-            process.stdin.close()  # by which it knows that it shall end
-            process.wait(60)
 
 
 def wrk(port: int, path: str, seconds: float) -> dict[str, float]:
@@ -96,7 +82,7 @@ def at_rate(port: int, rate: int, seconds: float) -> dict[str, float]:
         rate: Requests a second.
         seconds: For how long.
     """
-    command = [sys.executable, "-m", "bench.proxy_roles", "at_rate", str(port), str(rate), str(seconds)]
+    command = [sys.executable, "-m", ROLES, "at_rate", str(port), str(rate), str(seconds)]
     found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return found
 
@@ -121,32 +107,6 @@ async def _application(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _serve() -> None:
-    import socket
-
-    import uvicorn
-
-    bound = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    config = uvicorn.Config(_application, http="httptools", lifespan="off", access_log=False, log_level="error")
-    server = uvicorn.Server(config)
-    print(bound.getsockname()[1], flush=True)
-    serving = asyncio.create_task(server.serve([bound]))
-    await _until_told_to_end()
-    server.should_exit = True
-    server.force_exit = True
-    await serving
-
-
-async def _proxy(port: int) -> None:
-    from workloads import RunConfig
-    from workloads.proxyrunner import ProxyRunner, ReplicaAddress
-
-    config = RunConfig(name="bench", transport="streamable-http", drain_timeout="1s")
-    async with ProxyRunner(config, replicas=[ReplicaAddress("127.0.0.1", port)]) as runner:
-        print(runner.port, flush=True)
-        await _until_told_to_end()
-
-
 async def _streams(port: int, count: int) -> None:
     """Open so many streams and keep them; tells 0, for a port, when all are there."""
 
@@ -161,15 +121,9 @@ async def _streams(port: int, count: int) -> None:
     while len(streams) < count:
         streams += await asyncio.gather(*(one(len(streams) + each) for each in range(min(100, count - len(streams)))))
     print(0, flush=True)
-    await _until_told_to_end()
+    await until_told_to_end()
     for _, writer in streams:
         writer.transport.abort()
-
-
-async def _until_told_to_end() -> None:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
 
 
 class _Client(asyncio.Protocol):
@@ -241,8 +195,8 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     name, *rest = sys.argv[1:]
     roles = {
-        "serve": _serve,
-        "proxy": lambda: _proxy(int(rest[0])),
+        "serve": lambda: serve(_application),
+        "proxy": lambda: route(int(rest[0])),
         "streams": lambda: _streams(int(rest[0]), int(rest[1])),
         "at_rate": lambda: _at_rate(int(rest[0]), int(rest[1]), float(rest[2])),
     }

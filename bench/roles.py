@@ -76,7 +76,7 @@ async def serve(application: Any, lifespan: str = "off") -> None:
 
     import uvicorn
 
-    bound = socket.create_server(("127.0.0.1", 0), backlog=512)
+    bound = socket.create_server(("127.0.0.1", 0), backlog=2048)
     config = uvicorn.Config(application, http="httptools", lifespan=lifespan, access_log=False, log_level="error")
     server = uvicorn.Server(config)
     print(bound.getsockname()[1], flush=True)

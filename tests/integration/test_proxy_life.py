@@ -386,6 +386,30 @@ def test_cancelling_drains_and_is_then_cancelled():
     run(body())
 
 
+@pytest.mark.parametrize("how", ["cancel", "the server ends"])
+def test_the_delay_before_a_drain_is_no_longer_than_it_must_be(how):
+    async def body():
+        told = Recorder()
+        subject = ProxyRunner(config(restart="no"), observer=told, pre_stop_delay=1000)
+        async with served(subject) as (shutdown, task):
+            await told.running()
+            shutdown.set()
+            async with raw_client(told.port) as client:
+                while (await client.ask("GET", "/health")).status == 200:
+                    pass
+                assert (await client.post(request())).status == 200
+            if how == "cancel":
+                task.cancel()
+            else:
+                os.kill(told.pids[0], signal.SIGKILL)
+            await asyncio.wait_for(asyncio.wait({task}), 10)
+            assert task.cancelled() is (how == "cancel")
+        assert told.statuses[-1] == (WorkloadStatus.STOPPED, "")
+        assert not exists(told.pids[0])
+
+    run(body())
+
+
 @BOTH
 def test_cancelling_waits_for_requests_no_longer_than_the_drain_timeout(transport):
     async def body():

@@ -9,6 +9,11 @@ from workloads.model import ProxyMode
 __all__ = ("ReplicaAddress", "client_url")
 
 
+def _host_header(address: ReplicaAddress) -> bytes:
+    """The authority; the usual port of HTTPS is left out, for servers that go by their name alone."""
+    return (address.authority.removesuffix(":443") if address.tls else address.authority).encode()
+
+
 @attrs.frozen(cache_hash=True)
 class ReplicaAddress:
     """Where a replica's HTTP server listens.
@@ -24,12 +29,9 @@ class ReplicaAddress:
     host: str
     port: int
     tls: bool = False
-    host_header: bytes = attrs.field(init=False, eq=False, repr=False)
-
-    @host_header.default
-    def _host_header(self) -> bytes:
-        authority = self.authority
-        return (authority.removesuffix(":443") if self.tls else authority).encode()
+    host_header: bytes = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_host_header, takes_self=True)
+    )
 
     @property
     def authority(self) -> str:

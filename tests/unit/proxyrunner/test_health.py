@@ -49,3 +49,13 @@ def test_it_can_only_be_read():
     reply = health().reply("POST")
     assert reply.status == 405
     assert dict(reply.headers)[b"allow"] == b"GET, HEAD"
+
+
+def test_a_workload_that_leaves_is_not_ready_any_more_whatever_its_server_says():
+    subject = health()
+    subject.ready(0.01)
+    subject.leave("going")
+    subject.ready(0.01)
+    reply = subject.reply("GET")
+    assert reply.status == 503
+    assert json.loads(reply.body)["mcp"]["error"] == "going"
