@@ -11,8 +11,8 @@ from tests.support.raw_http import raw_client, raw_server, request
 from tests.support.runners import routed
 
 from workloads.config import OIDCConfig
-from workloads.proxyrunner.middleware.protocol import Identity
 from workloads.proxyrunner.middleware.tokens import InvalidTokenError, IssuerUnavailableError, TokenValidator
+from workloads.session import Identity
 
 pytestmark = pytest.mark.needs("auth")
 
@@ -39,9 +39,10 @@ def test_a_valid_token_tells_who_it_is_and_is_known_again_without_another_look(i
     async def body():
         validator = TokenValidator(config(issuer))
         token = issuer.token(aud=["other", "notes"])
-        assert await validator.identity(token) == Identity(issuer.url, "ana")
+        assert await validator.identity(token) == Identity(issuer=issuer.url, subject="ana")
         assert (
-            await asyncio.gather(*[validator.identity(token) for _ in range(50)]) == [Identity(issuer.url, "ana")] * 50
+            await asyncio.gather(*[validator.identity(token) for _ in range(50)])
+            == [Identity(issuer=issuer.url, subject="ana")] * 50
         )
         assert issuer.fetched == ["/.well-known/openid-configuration", "/keys"]
 

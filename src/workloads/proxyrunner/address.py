@@ -34,6 +34,11 @@ class ReplicaAddress:
     )
 
     @property
+    def url(self) -> str:
+        """Where it is, without a path."""
+        return f"{'https' if self.tls else 'http'}://{self.authority}"
+
+    @property
     def authority(self) -> str:
         """Host and port as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -15,13 +14,14 @@ from workloads.proxyrunner.address import ReplicaAddress
 from workloads.proxyrunner.forward import Forwarder
 from workloads.proxyrunner.http_link import HttpLink
 from workloads.proxyrunner.pool import Pool
-from workloads.proxyrunner.routing import Routing
+from workloads.proxyrunner.routes import Routes
 from workloads.proxyrunner.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from workloads.proxyrunner.affinity import Affinity
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.bridge.app import Front, ProcessFront
     from workloads.proxyrunner.exchanges import Exchanges
@@ -96,6 +96,7 @@ def assemble(
     source: Source | None,
     replicas: Sequence[ReplicaAddress],
     upstream: Upstream,
+    affinity: Affinity | None,
     exchanges: Exchanges,
     health: Health,
     told: Told,
@@ -108,6 +109,7 @@ def assemble(
         source: Where servers come from; None when the runner only routes.
         replicas: What it routes to then.
         upstream: Connections to HTTP servers.
+        affinity: Where sessions are remembered; None when it does not matter which replica gets a request.
         exchanges: Where exchanges are counted.
         health: Told whether requests can be served.
         told: Told what happens.
@@ -115,7 +117,6 @@ def assemble(
 
     Raises:
         RunConfigError: It cannot route to a server of that kind.
-        ValueError: There is more than one replica to route to.
     """
     if options.transport is TransportType.STDIO:
         if source is None:
@@ -131,7 +132,7 @@ def assemble(
             return StdioConnector(exchanges, options.session_ttl, request_timeout)
 
         fronts = FrontPool()
-        keeper = _keep(options, source, gate, pipe, fronts, partial(gate.open, fronts), health, told)
+        keeper = _keep(options, source, gate, pipe, fronts, partial(gate.open, fronts), health, told, pooled=False)
         return Assembly(gate, Bridge(gate, max_body=options.max_body, hold=gates.HOLD), keeper)
     ways: Gate[ReplicaAddress | Pool] = gates.Gate()
     forwarder = Forwarder(
@@ -145,31 +146,40 @@ def assemble(
         hold=gates.HOLD,
     )
     if source is None:
-        return Assembly(ways, forwarder, _route(options, replicas, ways, upstream, health, told))
+        return Assembly(ways, forwarder, _route(options, replicas, ways, affinity, upstream, health, told))
 
     def connect_http(replica: Replica) -> HttpLink:
         assert replica.address is not None
         return HttpLink(ReplicaAddress(*replica.address), upstream, options.transport)
 
-    pool = Pool(sessions=not options.stateless, ttl=options.session_ttl, clock=time.monotonic)
+    pool = Pool(affinity)
     admit = partial(ways.open, pool)
-    return Assembly(ways, forwarder, _keep(options, source, ways, lambda: connect_http, pool, admit, health, told))
+    pooled = affinity is not None
+    keeper = _keep(options, source, ways, lambda: connect_http, pool, admit, health, told, pooled=pooled)
+    return Assembly(ways, forwarder, keeper)
 
 
 def _route(
     options: RunnerOptions,
     replicas: Sequence[ReplicaAddress],
-    gate: Door[ReplicaAddress],
+    gate: Gate[ReplicaAddress | Pool],
+    affinity: Affinity | None,
     upstream: Upstream,
     health: Health,
     told: Told,
-) -> Routing | None:
+) -> Routes | None:
     if not replicas:
         return None
-    if len(replicas) > 1:
-        raise ValueError(f"this version routes to one replica, got {len(replicas)}")
-    link = HttpLink(replicas[0], upstream, options.transport)
-    return Routing(options.name, link, gate=gate, health=health, told=told, ready_timeout=options.ready_timeout)
+    return Routes(
+        options.name,
+        replicas,
+        connect=lambda server: HttpLink(server, upstream, options.transport),
+        pool=Pool(affinity),
+        gate=gate,
+        health=health,
+        told=told,
+        ready_timeout=options.ready_timeout,
+    )
 
 
 def _keep(
@@ -181,6 +191,8 @@ def _keep(
     admit: Callable[[], object],
     health: Vitals,
     told: News,
+    *,
+    pooled: bool,
 ) -> Keeper | None:
     """What keeps as many replicas up as there shall be.
 
@@ -193,6 +205,7 @@ def _keep(
         admit: Opens the gate to those.
         health: Told whether requests can be served.
         told: Told what happens.
+        pooled: Whether requests shall be divided even if there is but one replica, for the sake of their sessions.
     """
 
     def supervise(index: int, door: Door[T], vitals: Vitals, news: News) -> Supervisor[T]:
@@ -215,7 +228,7 @@ def _keep(
     match options.replicas:
         case 0:
             return None
-        case 1:
+        case 1 if not pooled:
             return supervise(0, gate, health, told)
         case count:
             from workloads.proxyrunner.fleet import Fleet

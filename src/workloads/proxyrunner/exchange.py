@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads.proxyrunner.headers import forwarded
+from workloads.proxyrunner.identity import IDENTITY
 from workloads.proxyrunner.jsonrpc import begins_session, members, read
 from workloads.proxyrunner.protocol import REPEATABLE
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.headers import RequestHead
     from workloads.proxyrunner.pool import Visit
     from workloads.proxyrunner.upstream import Answer
+    from workloads.session import Identity
 
 __all__ = ("Exchange",)
 
@@ -29,7 +31,7 @@ _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 @attrs.define
 class Exchange:
-    """A request. Implements :class:`~workloads.proxyrunner.pool.Sought`.
+    """A request. Implements :class:`~workloads.proxyrunner.sought.Sought`.
 
     Attributes:
         scope: The ASGI scope.
@@ -99,10 +101,17 @@ class Exchange:
         except ValueError:
             return False
 
-    def forget_session(self) -> None:
-        """Do not tell the server of the session it names."""
-        self.head.session = None
-        self.head.kept = [item for item in self.head.kept if item[0] != b"mcp-session-id"]
+    @property
+    def identity(self) -> Identity | None:
+        """Who sends it, where a middleware has proven that."""
+        return self.scope.get(IDENTITY)
+
+    def name_session(self, name: str | None) -> None:
+        """Call the session so towards the server; None names none."""
+        if name != self.session or name is None:
+            self.head.kept = [item for item in self.head.kept if item[0] != b"mcp-session-id"]
+            if name is not None:
+                self.head.kept.append((b"mcp-session-id", name.encode("latin-1")))
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers for the server."""

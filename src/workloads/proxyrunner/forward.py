@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from workloads.errors import SessionStoreUnavailableError
 from workloads.proxyrunner import replies
 from workloads.proxyrunner.address import ReplicaAddress
 from workloads.proxyrunner.asgi import CONNECTION, cut, follow, respond
@@ -14,8 +15,8 @@ from workloads.proxyrunner.exchange import Exchange
 from workloads.proxyrunner.gate import HOLD, UnavailableError
 from workloads.proxyrunner.headers import read_request, response_headers
 from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, is_request
-from workloads.proxyrunner.pool import UnknownSessionError
 from workloads.proxyrunner.protocol import SESSION_NOT_FOUND
+from workloads.proxyrunner.sought import SessionTakenError, UnknownSessionError
 from workloads.proxyrunner.sse_ledger import SseLedger
 from workloads.proxyrunner.streams import LongStream
 from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
@@ -32,6 +33,16 @@ __all__ = ("Forwarder",)
 
 _log = logging.getLogger(__name__)
 
+_FAILURES = (
+    UnavailableError,
+    UnknownSessionError,
+    SessionTakenError,
+    SessionStoreUnavailableError,
+    ConnectFailedError,
+    ResetError,
+    BadAnswerError,
+)
+_GONE = 404
 _RETRY_PAUSE = 0.1
 _ENOUGH = 2**16
 """Bytes of a body that are read in any case; what follows may go on part by part."""
@@ -113,7 +124,7 @@ class Forwarder:
         try:
             answer = await (self._discover(exchange) if exchange.discovers else self._send(exchange))
             accepted = answer.status < 300
-        except (UnavailableError, UnknownSessionError, ConnectFailedError, ResetError, BadAnswerError) as error:
+        except _FAILURES as error:
             await _fail(exchange, error)
             return
         finally:
@@ -124,6 +135,12 @@ class Forwarder:
             if exchange.visit is not None:
                 session = answer.header(b"mcp-session-id")
                 await exchange.visit.answered(answer.status, None if session is None else session.decode("latin-1"))
+        except (SessionTakenError, SessionStoreUnavailableError) as error:
+            exchange.connection.on_lost = None
+            answer.close()
+            await _fail(exchange, error)
+            return
+        try:
             await self._answer(exchange, answer)
         finally:
             exchange.connection.on_lost = None
@@ -145,7 +162,20 @@ class Forwarder:
 
     async def _try(self, exchange: Exchange) -> Answer:
         target = await self._enter(exchange)
-        address = target if isinstance(target, ReplicaAddress) else await _visit(exchange, target)
+        if isinstance(target, ReplicaAddress):
+            return await self._ask(exchange, target)
+        answer = await self._ask(exchange, await _visit(exchange, target))
+        visit = exchange.visit
+        if answer.status == _GONE and visit is not None and exchange.intake is None:
+            again = await target.forgotten(exchange, visit)
+            if again is not None:
+                answer.close()
+                visit.end()
+                exchange.visit = again
+                return await self._ask(exchange, again.address)
+        return answer
+
+    async def _ask(self, exchange: Exchange, address: ReplicaAddress) -> Answer:
         exchange.authority = address.host_header
         return await self._upstream.send(
             address, exchange.method, exchange.target, exchange.headers(), exchange.body, rest=exchange.rest()
@@ -205,6 +235,9 @@ class Forwarder:
             status=answer.status,
             authority=exchange.authority,
             modern=exchange.head.modern,
+            session=exchange.head.session
+            if exchange.visit is not None and exchange.visit.session is not None
+            else None,
         )
         if not answer.pending:
             exchange.connection.cork()
@@ -268,6 +301,11 @@ async def _fail(exchange: Exchange, error: Exception) -> None:
         reply = replies.refusal(502, INTERNAL_ERROR, message, request=request)
     elif isinstance(error, UnknownSessionError):
         reply = replies.refusal(404, SESSION_NOT_FOUND, "Session not found", request=request)
+    elif isinstance(error, SessionTakenError):
+        message = "The server named a new session as another is named"
+        reply = replies.refusal(502, INTERNAL_ERROR, message, request=request)
+    elif isinstance(error, SessionStoreUnavailableError):
+        reply = replies.unavailable("The session store cannot be reached", request=request)
     elif isinstance(error, UnavailableError):
         reply = replies.unavailable(str(error), request=request, ending=error.ending)
     else:

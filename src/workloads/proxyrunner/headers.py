@@ -134,7 +134,12 @@ def forwarded(kept: Headers, *, client: str, host: bytes, scheme: str) -> list[t
 
 
 def response_headers(
-    headers: Iterable[tuple[bytes, bytes]], *, status: int, authority: bytes, modern: bool
+    headers: Iterable[tuple[bytes, bytes]],
+    *,
+    status: int,
+    authority: bytes,
+    modern: bool,
+    session: bytes | None = None,
 ) -> list[tuple[bytes, bytes]]:
     """The headers of a response that go on to the client, names in lower case.
 
@@ -143,6 +148,7 @@ def response_headers(
         status: The HTTP status.
         authority: The server's own host and port, which mean nothing to the client.
         modern: Whether the request was of a protocol version without sessions.
+        session: The client's name for the session, which the server may call otherwise. Default: None, the server's.
     """
     kept: list[tuple[bytes, bytes]] = []
     connection: bytes | None = None
@@ -153,9 +159,11 @@ def response_headers(
             continue
         if name == b"content-length" and status in _BODILESS:
             continue
-        if name == b"mcp-session-id" and modern:
-            continue
-        if name == b"location" and value.startswith((b"http://" + authority + b"/", b"https://" + authority + b"/")):
+        if name == b"mcp-session-id":
+            if modern:
+                continue
+            value = session or value
+        elif name == b"location" and value.startswith((b"http://" + authority + b"/", b"https://" + authority + b"/")):
             value = value[value.index(authority) + len(authority) :]
         kept.append((name, value))
     if connection is not None:

@@ -45,6 +45,7 @@ class RunnerOptions:
         trust_forwarded: Whether to pass on what earlier proxies said of the client.
         stateless: Whether the server has no sessions.
         session_ttl: Seconds a session may be idle.
+        shares_sessions: Whether other runners of the workload know its sessions too.
         replicas: How many copies of the server run: 0 to 32.
         restart: When a server that ended is started again: ``no``, ``on-failure`` or ``always``.
         ready_timeout: Seconds the server may take to become ready.
@@ -63,6 +64,7 @@ class RunnerOptions:
     trust_forwarded: bool
     stateless: bool
     session_ttl: float
+    shares_sessions: bool
     replicas: int
     restart: str
     ready_timeout: float
@@ -96,6 +98,7 @@ class RunnerOptions:
         if problems:
             raise RunConfigError(problems)
         replicas = config.effective_backend_replicas
+        redis = config.scaling_config.session_redis if config.scaling_config is not None else None
         return cls(
             name=config.name,
             transport=config.transport,
@@ -109,6 +112,7 @@ class RunnerOptions:
             trust_forwarded=config.trust_proxy_headers,
             stateless=config.stateless,
             session_ttl=config.effective_session_ttl,
+            shares_sessions=redis is not None and bool(redis.address),
             replicas=1 if replicas is None else replicas,
             restart=config.restart or "always",
             ready_timeout=parse_duration(config.ready_timeout) if config.ready_timeout else _READY_TIMEOUT,

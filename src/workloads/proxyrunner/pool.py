@@ -1,64 +1,41 @@
-"""The replicas that are ready, and which of them a request goes to: the one that holds its session, or the idlest."""
+"""The replicas of a workload, and which of them a request goes to: the one that holds its session, or the idlest."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import attrs
 
 from workloads.proxyrunner.balance import Balance
-from workloads.proxyrunner.pins import Pin, Pins
+from workloads.proxyrunner.gate import UnavailableError
+from workloads.proxyrunner.sought import UnknownSessionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workloads.proxyrunner.address import ReplicaAddress
+    from workloads.proxyrunner.affinity import Affinity
+    from workloads.proxyrunner.sought import Sought
+    from workloads.session import Identity, Session
 
-__all__ = ("Pool", "Sought", "UnknownSessionError", "Visit")
+__all__ = ("Place", "Pool", "Visit")
 
 _GONE = 404
 
 
-class UnknownSessionError(Exception):
-    """No replica that is ready holds the session of the request."""
-
-
-class Sought(Protocol):
-    """What a pool wants to know of a request."""
-
-    @property
-    def method(self) -> str:
-        """The HTTP method."""
-        ...
-
-    @property
-    def session(self) -> str | None:
-        """The session it names; None in a version of the protocol that has none."""
-        ...
-
-    @property
-    def begins(self) -> bool:
-        """Whether it begins a session."""
-        ...
-
-    def forget_session(self) -> None:
-        """Do not tell the server of the session it names."""
-        ...
-
-
 @attrs.define(eq=False)
-class _Place:
+class Place:
     """A replica in the pool.
 
     Attributes:
         address: Where it listens.
+        ready: Whether it is ready, as far as is known.
         busy: How many exchanges with it are under way.
-        gone: Whether it has left the pool.
     """
 
     address: ReplicaAddress
+    ready: bool = True
     busy: int = 0
-    gone: bool = False
 
 
 class Visit:
@@ -67,30 +44,32 @@ class Visit:
     Args:
         sought: The request.
         place: The replica.
-        pins: Where sessions are remembered; None where none is.
-        pin: The session of the request.
+        affinity: Where sessions are remembered; None where none is.
+        session: The session of the request.
     """
 
-    def __init__(self, sought: Sought, place: _Place, pins: Pins[_Place] | None, pin: Pin[_Place] | None) -> None:
+    def __init__(self, sought: Sought, place: Place, affinity: Affinity | None, session: Session | None) -> None:
         """Begin; :meth:`end` must follow."""
         self._sought = sought
-        self._place = place
-        self._pins = pins
-        self._pin = pin
+        self._affinity = affinity
         self._ended = False
+        self.place = place
+        """The replica."""
+        self.session = session
+        """The session of the request, as the proxies share it; None when it has none."""
         place.busy += 1
-        if pins is not None and pin is not None:
-            pins.enter(pin)
+        if affinity is not None and session is not None:
+            affinity.enter(self)
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who sends the request; None for nobody in particular."""
+        return self._sought.identity
 
     @property
     def address(self) -> ReplicaAddress:
         """Where the replica listens."""
-        return self._place.address
-
-    @property
-    def place(self) -> object:
-        """What stands for the replica, as long as that is in the pool."""
-        return self._place
+        return self.place.address
 
     async def answered(self, status: int, session: str | None) -> None:
         """The replica has begun to answer. The client sees nothing of that before this returns.
@@ -98,81 +77,135 @@ class Visit:
         Args:
             status: The HTTP status.
             session: The session that the answer names.
+
+        Raises:
+            SessionTakenError: The session that it begins is somebody else's.
+            SessionStoreUnavailableError: The session it begins, or ends, cannot be remembered as such.
         """
-        pins, done = self._pins, 200 <= status < 300
-        if pins is None:
+        affinity, done = self._affinity, 200 <= status < 300
+        if affinity is None:
             return
-        if self._pin is not None:
-            if self._sought.method == "DELETE" and (done or status == _GONE) and self._sought.session is not None:
-                pins.drop(self._sought.session)
+        if self.session is not None:
+            if self._sought.method == "DELETE" and (done or status == _GONE):
+                await affinity.end(self.session)
         elif session and done and self._sought.begins:
-            pins.pin(session, self._place)
+            await affinity.begin(session, self._sought, self.address)
 
     def end(self) -> None:
         """The exchange is over. Idempotent."""
         if self._ended:
             return
         self._ended = True
-        self._place.busy -= 1
-        if self._pins is not None and self._pin is not None:
-            self._pins.leave(self._pin)
+        self.place.busy -= 1
+        if self._affinity is not None and self.session is not None:
+            self._affinity.leave(self)
 
 
 class Pool:
-    """The replicas that are ready.
+    """The replicas there are. Which are ready is told from outside.
 
     Args:
-        sessions: Whether servers have sessions, each known to the replica that began it only.
-        ttl: Seconds without an exchange after which a session is forgotten.
-        clock: The time, in seconds.
+        affinity: Where sessions are remembered, each known to the replica that began it only. Default: None, servers
+            have no sessions.
     """
 
-    def __init__(self, *, sessions: bool, ttl: float, clock: Callable[[], float]) -> None:
+    def __init__(self, affinity: Affinity | None = None) -> None:
         """Begin empty."""
-        self._places: list[_Place] = []
+        self._places: list[Place] = []
         self._balance = Balance()
-        self._pins: Pins[_Place] | None = Pins(ttl=ttl, clock=clock) if sessions else None
+        self._affinity = affinity
+        self.doubted: Callable[[ReplicaAddress], object] | None = None
+        """Told of a replica to which no connection could be made."""
 
     def __len__(self) -> int:
-        return len(self._places)
+        return sum(place.ready for place in self._places)
+
+    def expect(self, target: ReplicaAddress) -> None:
+        """There is a replica, which may be ready or not. Requests of its sessions go there in any case."""
+        self._places.append(Place(target, ready=False))
 
     def add(self, target: ReplicaAddress) -> None:
         """A replica is ready."""
-        self._places.append(_Place(target))
+        for place in self._places:
+            if place.address is target:
+                place.ready = True
+                return
+        self._places.append(Place(target))
+
+    def pause(self, target: ReplicaAddress) -> None:
+        """A replica is ready no more, for now."""
+        for place in self._places:
+            if place.address is target:
+                place.ready = False
 
     def remove(self, target: ReplicaAddress) -> None:
-        """A replica is ready no more; the sessions it held are lost.
+        """There is no such replica any more; the sessions that it held are lost.
 
         Args:
             target: The very object that was added: another run of a replica may listen at an equal address.
         """
-        for place in self._places:
-            place.gone = place.gone or place.address is target
-        self._places = [place for place in self._places if not place.gone]
+        self._places = [place for place in self._places if place.address is not target]
 
     async def visit(self, sought: Sought, *, after: Visit | None = None) -> Visit:
-        """Choose the replica for a request. The pool must not be empty.
+        """Choose the replica for a request. One must be ready.
 
         Args:
             sought: The request.
             after: The visit that failed before, whose replica is avoided if there is another.
 
         Raises:
-            UnknownSessionError: It is of a session that no replica holds.
+            UnknownSessionError: It is of a session that no replica holds, and that cannot be begun again.
+            SessionStoreUnavailableError: It is not known which replica holds its session.
         """
-        session = sought.session
-        if self._pins is not None and session is not None:
-            if not sought.begins:
-                pin = self._pins.find(session)
-                if pin is None or pin.holder.gone:
-                    self._pins.drop(session)
-                    raise UnknownSessionError
-                return Visit(sought, pin.holder, self._pins, pin)
-            sought.forget_session()
-        return Visit(sought, self._idlest(after), self._pins, None)
+        if after is not None and self.doubted is not None:
+            self.doubted(after.address)
+        affinity, name = self._affinity, sought.session
+        if affinity is None or name is None:
+            return Visit(sought, self._idlest(after), affinity, None)
+        if sought.begins:
+            sought.name_session(None)
+            return Visit(sought, self._idlest(after), affinity, None)
+        session = await affinity.find(name, sought)
+        place = self._holder(affinity, session)
+        if place is None or (after is not None and place is after.place):
+            if sought.method == "DELETE":
+                # The session is lost with its replica: that is all that was wanted.
+                await affinity.end(session)
+                raise UnknownSessionError
+            session = await affinity.move(session, sought, self._idlest(after).address)
+            place = self._holder(affinity, session)
+            if place is None:
+                raise UnknownSessionError
+        sought.name_session(affinity.name_at_replica(session, name))
+        return Visit(sought, place, affinity, session)
 
-    def _idlest(self, after: Visit | None) -> _Place:
-        places = self._places
+    async def forgotten(self, sought: Sought, visit: Visit) -> Visit | None:
+        """The replica does not know the session of a request any more: begin it again.
+
+        Returns:
+            Where to send the request now; None when the session is lost, as the replica says.
+        """
+        affinity, session = self._affinity, visit.session
+        if affinity is None or session is None or sought.method == "DELETE" or not len(self):
+            return None
+        try:
+            session = await affinity.move(session, sought, self._idlest(None).address)
+        except UnknownSessionError:
+            return None
+        place = self._holder(affinity, session)
+        if place is None:
+            return None
+        sought.name_session(affinity.name_at_replica(session, sought.session or session.id))
+        return Visit(sought, place, affinity, session)
+
+    def _holder(self, affinity: Affinity, session: Session) -> Place | None:
+        url = affinity.url_of(session)
+        return next((place for place in self._places if place.address.url == url), None)
+
+    def _idlest(self, after: Visit | None) -> Place:
+        places = [place for place in self._places if place.ready]
+        if not places:
+            raise UnavailableError("The server is not ready yet")
         if after is not None and len(places) > 1:
             places = [place for place in places if place is not after.place]
         return places[self._balance.choose([place.busy for place in places])]

@@ -6,8 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 __all__ = (
-    "CAPABILITIES_KEY", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "LEGACY", "LOG_LEVEL_KEY", "MODERN", "REPEATABLE",
-    "REQUEST_CANCELLED", "SESSION_NOT_FOUND", "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY",
+    "CAPABILITIES_KEY", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "INITIALIZED", "LEGACY", "LOG_LEVEL_KEY", "MODERN",
+    "REPEATABLE", "REQUEST_CANCELLED", "SESSION_NOT_FOUND", "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY",
     "discover_params", "initialize_params",
 )  # fmt: skip
 
@@ -16,6 +16,9 @@ MODERN = "2026-07-28"
 
 LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """The versions that begin with ``initialize``, newest first."""
+
+INITIALIZED: dict[str, Any] = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+"""What a client says when it has read the answer to ``initialize``."""
 
 REPEATABLE = frozenset({
     "completion/complete", "ping", "prompts/get", "prompts/list", "resources/list", "resources/read",

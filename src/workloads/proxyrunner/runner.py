@@ -39,8 +39,8 @@ class ProxyRunner:
     Args:
         config: What to run.
         runtime: What executes the server. Default: local processes.
-        replicas: Servers that run already, at most one; the runner then only routes to it and stops nothing. Default:
-            None, the runner deploys the server itself and owns it.
+        replicas: Servers that run already; the runner then only routes to them and stops nothing. Default: None, the
+            runner deploys the server itself and owns it.
         secrets: Resolved secrets: environment variable and value. They are kept in memory only.
         log: Where the log of each replica goes, by its index. Default: in a temporary folder.
         folder: The private working folder of each replica, by its index. Default: in a temporary folder.
@@ -125,6 +125,19 @@ class ProxyRunner:
             return None if self._stage is None else self._stage.front(port)
 
         return Hosted(self, entered=lambda: self._task is not None, front=front)
+
+    def route(self, replicas: Sequence[ReplicaAddress]) -> None:
+        """Route to these servers from now on. Sessions of one that is gone are begun again at another.
+
+        Args:
+            replicas: All of them.
+
+        Raises:
+            RuntimeError: The runner does not serve, or deploys its server itself.
+        """
+        if self._stage is None:
+            raise RuntimeError("the proxy runner does not serve")
+        self._stage.route(replicas)
 
     async def serve(self, shutdown: asyncio.Event | None = None) -> None:
         """Serve until ``shutdown`` is set, then drain and return.

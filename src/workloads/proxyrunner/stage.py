@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
-from workloads.model import WorkloadStatus
+from workloads.model import TransportType, WorkloadStatus
 from workloads.proxyrunner.address import client_url
 from workloads.proxyrunner.app import Front
 from workloads.proxyrunner.assembly import Assembly, Source, assemble
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.asgi import Application
+    from workloads.proxyrunner.affinity import Affinity
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.runtimes.protocol import Replica, Runtime
@@ -90,6 +91,7 @@ class Stage:
         self._closed = False
         self._scratch: Path | None = None
         self._upstream: Upstream | None = None
+        self._affinity: Affinity | None = None
         self._assembly: Assembly | None = None
         self._app: Application | None = None
         self._listener: Listener | None = None
@@ -217,6 +219,15 @@ class Stage:
             await self._listener.close()
         await self._tidy()
 
+    def route(self, replicas: Sequence[ReplicaAddress]) -> None:
+        """Route to these servers from now on."""
+        from workloads.proxyrunner.routes import Routes
+
+        keeper = self._assembly.keeper if self._assembly is not None else None
+        if not isinstance(keeper, Routes):
+            raise RuntimeError("this proxy runner does not route to servers of others")  # noqa: TRY004  # of state
+        keeper.change(replicas)
+
     async def _drain_requests(self, assembly: Assembly) -> None:
         assembly.gate.refuse(_ENDING, ending=True)
         self._health.leave(_ENDING)
@@ -247,22 +258,41 @@ class Stage:
     async def _tidy(self) -> None:
         self.port = 0
         self._closed = True
+        if self._affinity is not None:
+            await self._affinity.close()
         if self._scratch is not None:
             await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
     async def _assemble(self) -> None:
         self._upstream = Upstream()
+        self._affinity = self._remember(self._upstream)
         self._assembly = assemble(
             self._options,
             source=await self._source() if self._replicas is None else None,
             replicas=self._replicas or (),
             upstream=self._upstream,
+            affinity=self._affinity,
             exchanges=self._exchanges,
             health=self._health,
             told=self._told,
             request_timeout=self._request_timeout,
         )
         self._app = self._options.chain.around(self._assembly.app)
+
+    def _remember(self, upstream: Upstream) -> Affinity | None:
+        """Where sessions are remembered, if it matters: one server alone knows its own."""
+        options, routed = self._options, self._replicas
+        if options.stateless or options.transport is not TransportType.STREAMABLE_HTTP:
+            return None
+        count = options.replicas if routed is None else len(routed)
+        if count < 2 and not options.shares_sessions and not options.chain.authenticates:
+            return None
+        from workloads.proxyrunner.affinity import Affinity
+        from workloads.proxyrunner.handshake import Handshake
+        from workloads.session import SessionManager
+
+        manager = SessionManager.from_run_config(self._config, bind_identity=options.chain.authenticates)
+        return Affinity(manager, Handshake(upstream), ttl=options.session_ttl)
 
     async def _source(self) -> Source:
         runtime = self._runtime

@@ -9,13 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads.proxyrunner.middleware.protocol import (
-    IDENTITY,
-    Identity,
-    Middleware,
-    MiddlewareContext,
-    MiddlewareFactory,
-)
+from workloads.proxyrunner.identity import IDENTITY
+from workloads.proxyrunner.middleware.protocol import Middleware, MiddlewareContext, MiddlewareFactory
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.middleware.chain import Chain
@@ -23,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = (
     "IDENTITY",
     "Chain",
-    "Identity",
     "Middleware",
     "MiddlewareContext",
     "MiddlewareFactory",

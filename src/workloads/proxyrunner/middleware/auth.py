@@ -14,8 +14,8 @@ from workloads.config import AuthParameters
 from workloads.errors import Problem, RunConfigError
 from workloads.proxyrunner.asgi import respond
 from workloads.proxyrunner.body import body_to_refuse
+from workloads.proxyrunner.identity import IDENTITY
 from workloads.proxyrunner.jsonrpc import INVALID_REQUEST
-from workloads.proxyrunner.middleware.protocol import IDENTITY
 from workloads.proxyrunner.middleware.tokens import InvalidTokenError, IssuerUnavailableError, TokenValidator
 from workloads.proxyrunner.replies import Reply, json_reply, refusal, unavailable
 

@@ -15,23 +15,7 @@ if TYPE_CHECKING:
 else:
     Middleware: TypeAlias = object
 
-__all__ = ("IDENTITY", "Identity", "Middleware", "MiddlewareContext", "MiddlewareFactory")
-
-IDENTITY = "workloads.identity"
-"""The key of the scope under which a middleware puts the :class:`Identity` that it has proven."""
-
-
-@attrs.frozen
-class Identity:
-    """Who sends a request, as proven by a token. Sessions are bound to it.
-
-    Attributes:
-        issuer: Who vouches for it.
-        subject: Who it is, unique for the issuer.
-    """
-
-    issuer: str
-    subject: str
+__all__ = ("Middleware", "MiddlewareContext", "MiddlewareFactory")
 
 
 @attrs.frozen

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from cachetools import LRUCache
 
 from workloads.errors import MissingDependencyError
-from workloads.proxyrunner.middleware.protocol import Identity
 from workloads.proxyrunner.threads import in_thread
+from workloads.session import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,10 @@ class TokenValidator:
             return identity
         keys = await self._opened()
         claims = await in_thread(self._claims, keys, token)
-        identity = Identity(self._config.issuer, claims["sub"])
+        try:
+            identity = Identity(issuer=self._config.issuer, subject=claims["sub"])
+        except ValueError:
+            raise InvalidTokenError("The token is not valid") from None
         self._known[digest] = self._clock() + min(_KEPT_FOR, claims["exp"] - time.time()), identity
         return identity
 
