@@ -1,8 +1,8 @@
 """A streamable HTTP server with sessions, on the standard library alone, that says which process answered.
 
 Every answer has the header ``X-Pid``. ``initialize`` begins a session; a message of a session that is not this
-process's own gets status 418, which nobody else says. ``tools/call`` takes ``seconds``, the method ``crash`` ends the
-process. The environment's ``FAILING`` names working folders in which it exits at once.
+process's own gets status 418, which nobody else says. ``tools/call`` takes ``seconds`` and counts itself in its session; the
+method ``crash`` ends the process. The environment's ``FAILING`` names working folders in which it exits at once.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
 
 MODERN = "2026-07-28"
 RESULT = {"supportedVersions": [MODERN], "protocolVersion": "2025-11-25", "capabilities": {}, "pid": os.getpid()}
-SESSIONS: set[str] = set()
+SESSIONS: dict[str, int] = {}
+COUNTING = threading.Lock()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,7 +32,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         method = message.get("method")
         if method == "initialize":
             session = str(uuid.uuid4())
-            SESSIONS.add(session)
+            SESSIONS[session] = 0
             self.answer(200, message, ("Mcp-Session-Id", session))
         elif method == "server/discover" or self.headers["Mcp-Protocol-Version"] == MODERN or self.known():
             if method == "crash":
@@ -38,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if method == "tools/call":
                 print(f"called {os.getpid()}", file=sys.stderr, flush=True)
                 time.sleep(message["params"].get("seconds", 0))
-            self.answer(200 if "id" in message and method else 202, message)
+            self.answer(200 if "id" in message and method else 202, message, counted=method == "tools/call")
 
     def do_GET(self) -> None:
         if self.known():
@@ -46,7 +48,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         if self.known():
-            SESSIONS.discard(self.headers["Mcp-Session-Id"])
+            SESSIONS.pop(self.headers["Mcp-Session-Id"], None)
             self.send(200, b"")
 
     def known(self) -> bool:
@@ -55,9 +57,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(418, b"")
         return known
 
-    def answer(self, status: int, message: dict, *headers: tuple[str, str]) -> None:
-        body = {"jsonrpc": "2.0", "id": message["id"], "result": RESULT} if status == 200 else None
+    def answer(self, status: int, message: dict, *headers: tuple[str, str], counted: bool = False) -> None:
+        result = RESULT | {"count": self.count()} if counted else RESULT
+        body = {"jsonrpc": "2.0", "id": message["id"], "result": result} if status == 200 else None
         self.send(status, json.dumps(body).encode() if body else b"", ("Content-Type", "application/json"), *headers)
+
+    def count(self) -> int | None:
+        session = self.headers["Mcp-Session-Id"]
+        with COUNTING:
+            if session in SESSIONS:
+                SESSIONS[session] += 1
+            return SESSIONS.get(session)
 
     def send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
         self.send_response(status)

@@ -1,0 +1,277 @@
+"""Several proxy runners in front of the same replicas, with their sessions in one Redis: to clients one server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from tests.support import redis_server
+from tests.support.aio import run
+from tests.support.issuer import running_issuer
+from tests.support.raw_http import raw_client, raw_server, request
+from tests.support.replicas import running_replicas
+from tests.support.runners import Recorder
+
+from workloads import RunConfig
+from workloads.config import OIDCConfig, ScalingConfig, SessionRedis
+from workloads.proxyrunner import ProxyRunner, ReplicaAddress
+
+pytestmark = pytest.mark.needs("redis")
+
+INIT = request("initialize", 0, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "t", "version": "1"})
+PREFIX = "thv:proxy:session:"
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with redis_server.running() as server:
+        yield server
+
+
+class Routed:
+    """A server of the test itself, as a replica."""
+
+    def __init__(self, port):
+        self.address = ReplicaAddress("127.0.0.1", port)
+
+
+@pytest.fixture
+def replicas(request):
+    with running_replicas(getattr(request, "param", 3)) as replicas:
+        yield replicas
+
+
+def runner(redis, replicas, **fields):
+    options = {"observer": fields.pop("observer", None)}
+    scaling = ScalingConfig(session_redis=SessionRedis(address=f"127.0.0.1:{redis.port}"))
+    config = RunConfig(name="shared", transport="streamable-http", scaling_config=scaling, **fields)
+    return ProxyRunner(config, replicas=[replica.address for replica in replicas], **options)
+
+
+@asynccontextmanager
+async def clients(redis, replicas, count=2, **fields):
+    """A connection to each of several runners."""
+    async with AsyncExitStack() as stack:
+        runners = [await stack.enter_async_context(runner(redis, replicas, **fields)) for _ in range(count)]
+        yield [await stack.enter_async_context(raw_client(one.port)) for one in runners]
+
+
+async def begin(client, *headers):
+    answer = await client.post(INIT, *headers)
+    assert answer.status == 200, answer
+    return ("mcp-session-id", answer.get("mcp-session-id"))
+
+
+async def call(client, *headers, **params):
+    """What a call says of the replica that answers, and of how many calls of the session there were."""
+    answer = await client.post(request("tools/call", 7, **params), *headers)
+    assert answer.status == 200, answer
+    return answer.json["result"]["pid"], answer.json["result"]["count"]
+
+
+def test_any_runner_serves_any_session_at_the_replica_that_began_it(redis, replicas):
+    async def body():
+        async with clients(redis, replicas) as (one, other):
+            sessions = [await begin(client) for client in (one, other) * 6]
+            pids = [(await call(one, session))[0] for session in sessions]
+            assert set(pids) == {replica.pid for replica in replicas}
+            for number in (2, 3):
+                assert [await call(other, session) for session in sessions] == [(pid, number) for pid in pids]
+            for session in sessions:
+                assert (await other.ask("DELETE", "/mcp", session)).status == 200
+                gone = await one.post(request("tools/call", "x"), session)
+                assert (gone.status, gone.json["error"]["code"], gone.json["id"]) == (404, -32001, "x")
+
+    run(body())
+
+
+@pytest.mark.parametrize("replicas", [1], indirect=True)
+def test_what_is_kept_of_a_session_is_what_toolhive_keeps_and_nothing_secret(redis, replicas):
+    async def body():
+        async with clients(redis, replicas, 1) as (client,):
+            secret = {**INIT, "params": {**INIT["params"], "_meta": {"token": "canary"}}}
+            answer = await client.post(secret, ("authorization", "Bearer canary"))
+            name = answer.get("mcp-session-id")
+            with redis.client() as store:
+                kept = json.loads(store.get(PREFIX + name))
+                assert 7100 < store.ttl(PREFIX + name) <= 7200
+            assert (kept["id"], kept["type"]) == (name, "mcp")
+            assert kept["metadata"]["backend_url"] == replicas[0].address.url
+            assert json.loads(kept["metadata"]["init_body"]) == INIT
+            assert "canary" not in json.dumps(kept)
+
+    run(body())
+
+
+def test_a_session_of_a_lost_replica_is_begun_again_once_and_the_others_notice_nothing(redis, replicas):
+    async def body():
+        async with clients(redis, replicas) as (one, other):
+            sessions = [await begin(one) for _ in range(9)]
+            pids = {session: (await call(one, session))[0] for session in sessions}
+            lost, *_ = replicas
+            lost_pid = lost.pid
+            lost.kill()
+            outcomes = await asyncio.gather(
+                *[once(client.port, session) for session in sessions for client in (one, other)]
+            )
+            for session, outcome in zip([session for session in sessions for _ in range(2)], outcomes, strict=True):
+                assert (outcome == pids[session]) == (pids[session] != lost_pid)
+            now = {session: (await call(other, session))[0] for session in sessions}
+            assert now == {session: outcomes[2 * index] for index, session in enumerate(sessions)}
+            assert outcomes[::2] == outcomes[1::2]
+
+    async def once(port, session):
+        async with raw_client(port) as client:
+            return (await call(client, session))[0]
+
+    run(body())
+
+
+@pytest.mark.parametrize("replicas", [1], indirect=True)
+def test_a_replica_that_is_started_again_at_its_address_begins_its_sessions_again(redis, replicas):
+    async def body():
+        (replica,) = replicas
+        told = Recorder()
+        async with clients(redis, [replica], 1, observer=told) as (client,):
+            session = await begin(client)
+            before = await call(client, session)
+            replica.kill()
+            refused = await client.post(request("tools/call"), session)
+            assert (refused.status, refused.get("retry-after")) == (503, "1")
+            assert (await client.ask("GET", "/health")).status == 503
+            replica.start()
+            await told.running(2)
+            # A server of this kind says 418 to a session it does not know, which is the servers' own business...
+            assert (await client.post(request("tools/call"), session)).status == 418
+            assert before == (before[0], 1)
+
+    run(body())
+
+
+def test_a_replica_that_forgot_a_session_is_asked_to_begin_it_again(redis):
+    names = iter(("first", "second"))
+    seen = []
+
+    async def forgetful(exchange):
+        message = exchange.request.json if exchange.request.body else {}
+        seen.append((message.get("method"), exchange.request.get("mcp-session-id")))
+        json_type = ("content-type", "application/json")
+        if message.get("method") == "initialize":
+            result = {"jsonrpc": "2.0", "id": message["id"], "result": {"protocolVersion": "2025-11-25"}}
+            await exchange.answer(200, json.dumps(result).encode(), json_type, ("mcp-session-id", next(names)))
+        elif message.get("method") == "tools/call" and exchange.request.get("mcp-session-id") == "first":
+            await exchange.answer(404)
+        else:
+            own = exchange.request.get("mcp-session-id") or ""
+            await exchange.answer(202 if "id" not in message else 200, b"{}", json_type, ("mcp-session-id", own))
+
+    async def body():
+        async with raw_server(forgetful) as server, clients(redis, [Routed(server.port)], 1) as (client,):
+            session = await begin(client)
+            assert session[1] == "first"
+            answer = await client.post(request("tools/call"), session)
+            # The client goes on to use the name it knows.
+            assert (answer.status, answer.get("mcp-session-id")) == (200, "first")
+            assert (await client.post(request("tools/call"), session)).status == 200
+        assert seen == [
+            ("initialize", None),
+            ("tools/call", "first"),
+            ("initialize", None),
+            ("notifications/initialized", "second"),
+            ("tools/call", "second"),
+            ("tools/call", "second"),
+        ]
+
+    run(body())
+
+
+@pytest.mark.parametrize("reply", [(400, b"{}"), (200, b"{}"), (200, b"no json"), (500, b"")])
+def test_MCP_T24_a_session_that_cannot_be_begun_again_is_not_found_and_a_new_one_can_be_begun(redis, reply):
+    """MCP-T24: replica gone: 404 to the client, then a clean new initialize."""
+    first = True
+
+    async def once(exchange):
+        nonlocal first
+        message = exchange.request.json
+        kind = ("content-type", "application/json")
+        if message.get("method") != "initialize":
+            await exchange.answer(404)
+        elif first or message["id"] == 9:
+            first = False
+            result = {"jsonrpc": "2.0", "id": message["id"], "result": {"protocolVersion": "2025-11-25"}}
+            name = f"{reply}-{message['id']}".replace(" ", "")
+            await exchange.answer(200, json.dumps(result).encode(), kind, ("mcp-session-id", name))
+        else:
+            await exchange.answer(reply[0], reply[1], kind)
+
+    async def body():
+        async with raw_server(once) as server, clients(redis, [Routed(server.port)], 1) as (client,):
+            session = await begin(client)
+            lost = await client.post(request("tools/call", 7), session)
+            assert lost.status == 404
+            again = await client.post({**INIT, "id": 9}, session)
+            assert again.status == 200
+
+    run(body())
+
+
+@pytest.mark.parametrize("replicas", [2], indirect=True)
+def test_replicas_come_and_go_while_the_runner_serves(redis, replicas):
+    async def body():
+        told = Recorder()
+        async with runner(redis, replicas[:1], observer=told) as subject, raw_client(subject.port) as client:
+            session = await begin(client)
+            subject.route([replica.address for replica in replicas])
+            await told.until(lambda self: self.statuses[-1][1] == "" and len(self.statuses) > 2)
+            pids = {(await call(client, await begin(client)))[0] for _ in range(4)}
+            assert pids == {replica.pid for replica in replicas}
+            subject.route([replicas[1].address])
+            assert (await call(client, session))[0] == replicas[1].pid
+            assert {(await call(client, await begin(client)))[0] for _ in range(3)} == {replicas[1].pid}
+
+    run(body())
+
+
+@pytest.mark.parametrize("replicas", [2], indirect=True)
+def test_a_store_that_is_away_is_503_and_the_sessions_are_there_when_it_is_back(replicas):
+    async def body():
+        with redis_server.running() as redis:
+            async with clients(redis, replicas) as (one, other):
+                session = await begin(one)
+                redis.hang()
+                try:
+                    for message in (request("tools/call", 3), INIT):
+                        answer = await other.post(message, *([session] if message is not INIT else []))
+                        assert (answer.status, answer.get("retry-after")) == (503, "1")
+                        assert answer.json["id"] == message["id"]
+                finally:
+                    redis.go_on()
+                for _ in range(100):
+                    answer = await other.post(request("tools/call"), session)
+                    if answer.status != 503:
+                        break
+                    await asyncio.sleep(0.1)
+                assert (answer.status, answer.json["result"]["count"]) == (200, 1)
+
+    run(body(), timeout=50)
+
+
+@pytest.mark.parametrize("replicas", [1], indirect=True)
+@pytest.mark.needs("auth")
+def test_a_session_is_refused_to_anybody_else_at_every_runner(redis, replicas):
+    async def body():
+        with running_issuer() as issuer:
+            oidc = OIDCConfig(issuer=issuer.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)
+            ana, bea = (("authorization", f"Bearer {issuer.token(sub=name)}") for name in ("ana", "bea"))
+            renewed = ("authorization", f"Bearer {issuer.token(sub='ana', jti='2')}")
+            async with clients(redis, replicas, oidc_config=oidc) as (one, other):
+                session = await begin(one, ana)
+                assert (await call(other, session, renewed))[1] == 1
+                refused = await other.post(request("tools/call"), session, bea)
+                assert (refused.status, refused.json["error"]["code"]) == (404, -32001)
+                assert (await other.post(request("tools/call"), session)).status == 401
+                assert (await call(one, session, ana))[1] == 2
+
+    run(body())

@@ -1,0 +1,60 @@
+"""Servers with sessions that a test runs itself, as others run the replicas that a proxy runner only routes to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workloads.proxyrunner import ReplicaAddress
+from workloads.runtimes.process.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVER = Path(__file__).parents[1] / "servers" / "sessions.py"
+
+
+class RunningReplica:
+    """One server process, at one address for as long as it is started again there."""
+
+    def __init__(self, port: int) -> None:
+        self.address = ReplicaAddress("127.0.0.1", port)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        env = {**os.environ, "MCP_HOST": self.address.host, "MCP_PORT": str(self.address.port)}
+        self.process = subprocess.Popen([sys.executable, str(SERVER)], env=env, stdin=subprocess.DEVNULL)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@contextmanager
+def running_replicas(count: int) -> Iterator[list[RunningReplica]]:
+    """So many servers; they may still be starting."""
+    replicas: list[RunningReplica] = []
+    taken: set[int] = set()
+    try:
+        for _ in range(count):
+            port = free_port(taken=taken)
+            taken.add(port)
+            replicas.append(RunningReplica(port))
+            replicas[-1].start()
+        yield replicas
+    finally:
+        for replica in replicas:
+            replica.kill()
