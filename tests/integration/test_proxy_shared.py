@@ -143,9 +143,8 @@ def test_a_replica_that_is_started_again_at_its_address_begins_its_sessions_agai
             assert (await client.ask("GET", "/health")).status == 503
             replica.start()
             await told.running(2)
-            # A server of this kind says 418 to a session it does not know, which is the servers' own business...
-            assert (await client.post(request("tools/call"), session)).status == 418
-            assert before == (before[0], 1)
+            after = await call(client, session)
+            assert (before[1], after) == (1, (replica.pid, 1))
 
     run(body())
 

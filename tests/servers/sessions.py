@@ -1,8 +1,9 @@
 """A streamable HTTP server with sessions, on the standard library alone, that says which process answered.
 
 Every answer has the header ``X-Pid``. ``initialize`` begins a session; a message of a session that is not this
-process's own gets status 418, which nobody else says. ``tools/call`` takes ``seconds`` and counts itself in its session; the
-method ``crash`` ends the process. The environment's ``FAILING`` names working folders in which it exits at once.
+process's own gets status 418, which nobody else says, or that of the environment's ``UNKNOWN``. ``tools/call`` takes
+``seconds`` and counts itself in its session; the method ``crash`` ends the process. The environment's ``FAILING`` names
+working folders in which it exits at once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 MODERN = "2026-07-28"
 RESULT = {"supportedVersions": [MODERN], "protocolVersion": "2025-11-25", "capabilities": {}, "pid": os.getpid()}
 SESSIONS: dict[str, int] = {}
+UNKNOWN = int(os.environ.get("UNKNOWN", "418"))
 COUNTING = threading.Lock()
 
 
@@ -54,7 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def known(self) -> bool:
         known = self.headers["Mcp-Session-Id"] in SESSIONS
         if not known:
-            self.send(418, b"")
+            self.send(UNKNOWN, b"")
         return known
 
     def answer(self, status: int, message: dict, *headers: tuple[str, str], counted: bool = False) -> None:

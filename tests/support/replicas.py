@@ -27,8 +27,10 @@ class RunningReplica:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        env = {**os.environ, "MCP_HOST": self.address.host, "MCP_PORT": str(self.address.port)}
-        self.process = subprocess.Popen([sys.executable, str(SERVER)], env=env, stdin=subprocess.DEVNULL)
+        own = {"MCP_HOST": self.address.host, "MCP_PORT": str(self.address.port), "UNKNOWN": "404"}
+        self.process = subprocess.Popen(
+            [sys.executable, str(SERVER)], env={**os.environ, **own}, stdin=subprocess.DEVNULL
+        )
 
     @property
     def pid(self) -> int:

@@ -16,9 +16,12 @@ from workloads.cli.signals import ShutdownSignals
 from workloads.errors import WorkloadFailedError, WorkloadsError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workloads._core.paths import Paths
     from workloads.config import RunConfig
     from workloads.managers.handshake import Reporter, Start
+    from workloads.proxyrunner import ReplicaAddress
 
 __all__ = ("proxyrunner",)
 
@@ -40,11 +43,23 @@ _log = logging.getLogger(__name__)
     envvar="WORKLOADS_PRE_STOP_DELAY",
     help="After a signal, be not ready for so long before new work is refused.",
 )
+@click.option(
+    "--replica",
+    "replicas",
+    multiple=True,
+    metavar="URL",
+    help="Only route to this server, which somebody else runs, such as http://10.0.0.7:8080; may be repeated.",
+)
 @click.option("--name", hidden=True, help="Deploy the stored workload of this name, for a manager.")
 @click.option("--report-fd", type=int, hidden=True, help="Where the manager is told what happens.")
 @click.pass_context
 def proxyrunner(
-    context: click.Context, config_file: Path | None, pre_stop_delay: float, name: str | None, report_fd: int | None
+    context: click.Context,
+    config_file: Path | None,
+    pre_stop_delay: float,
+    replicas: tuple[str, ...],
+    name: str | None,
+    report_fd: int | None,
 ) -> None:
     """Deploy one workload from its run config, proxy to it, and drain on SIGTERM, SIGINT or SIGQUIT.
 
@@ -53,9 +68,13 @@ def proxyrunner(
     balancer, --pre-stop-delay 2 gives that time to notice: /health says 503 for two seconds while all else goes on.
     When it cannot start or keep the workload up, it logs one error and exits 1.
 
+    With --replica it starts no server. Several such runners, in front of the same replicas and with one
+    scaling_config.session_redis, are one server to clients: any of them serves any session.
+
     \b
-    Example:
+    Examples:
       workloads proxyrunner --config runconfig.json
+      workloads proxyrunner --config runconfig.json --replica http://10.0.0.7:8080 --replica http://10.0.0.8:8080
 
     \b
     Exit codes:
@@ -65,13 +84,15 @@ def proxyrunner(
     """
     if (config_file is None) == (name is None):
         raise click.UsageError("give --config FILE")
+    addresses = [_address(url) for url in replicas]
     with ShutdownSignals() as signals:
-        context.exit(_serve(context, config_file, pre_stop_delay, name, report_fd, signals))
+        context.exit(_serve(context, config_file, addresses, pre_stop_delay, name, report_fd, signals))
 
 
 def _serve(
     context: click.Context,
     config_file: Path | None,
+    replicas: Sequence[ReplicaAddress],
     pre_stop_delay: float,
     name: str | None,
     report_fd: int | None,
@@ -87,6 +108,9 @@ def _serve(
             _run_stored(name, paths, reporter, signals, pre_stop_delay)
         else:
             assert config_file is not None
+            if replicas:
+                _route(config_file, replicas, paths, signals, pre_stop_delay)
+                return 0
             _run_file(config_file, context.obj.runtime, paths, reporter, signals, pre_stop_delay)
         reporter.send(Event("ended"))
     except WorkloadsError as error:
@@ -122,18 +146,54 @@ def _run_file(
     signals: ShutdownSignals,
     pre_stop_delay: float,
 ) -> None:
-    from workloads.config import RunConfig
     from workloads.factory import detect_runtime
     from workloads.managers.admission import admit, secrets_of
     from workloads.managers.handshake import Start
     from workloads.runtimes.registry import load_runtime
 
-    text = file.read_bytes()
-    read = RunConfig.from_json if file.suffix == ".json" else RunConfig.from_yaml
-    config = read(text, source=str(file))
+    config = _read(file)
     chosen = detect_runtime(runtime).runtime
     admit(config, load_runtime(chosen))
     _run(config, chosen, Start(secrets_of(config, paths)), paths, reporter, signals, pre_stop_delay)
+
+
+def _route(
+    file: Path, replicas: Sequence[ReplicaAddress], paths: Paths, signals: ShutdownSignals, pre_stop_delay: float
+) -> None:
+    """Serve without owning anything: of such runners a workload may have several."""
+    import uvloop
+
+    from workloads.managers.admission import secrets_of
+    from workloads.proxyrunner import ProxyRunner
+
+    config = _read(file)
+    secrets = secrets_of(config, paths)
+
+    async def serve() -> None:
+        shutdown = asyncio.Event()
+        signals.bind(asyncio.get_running_loop(), shutdown)
+        await ProxyRunner(config, replicas=replicas, secrets=secrets, pre_stop_delay=pre_stop_delay).serve(shutdown)
+
+    _raise_descriptor_limit()
+    if not signals.received:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+
+
+def _read(file: Path) -> RunConfig:
+    from workloads.config import RunConfig
+
+    read = RunConfig.from_json if file.suffix == ".json" else RunConfig.from_yaml
+    return read(file.read_bytes(), source=str(file))
+
+
+def _address(url: str) -> ReplicaAddress:
+    from workloads.proxyrunner import ReplicaAddress
+
+    try:
+        return ReplicaAddress.of(url)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--replica") from None
 
 
 def _run(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Self
+from urllib.parse import urlsplit
+
 import attrs
 
 from workloads.model import ProxyMode
@@ -32,6 +35,19 @@ class ReplicaAddress:
     host_header: bytes = attrs.field(
         init=False, eq=False, repr=False, default=attrs.Factory(_host_header, takes_self=True)
     )
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """The address in a URL such as ``http://127.0.0.1:8000``.
+
+        Raises:
+            ValueError: It is another kind of URL, or has more than a scheme, a host and a port.
+        """
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        if not (tls or parts.scheme == "http") or not parts.hostname or parts.username or parts.path.strip("/"):
+            raise ValueError(f"expected http://HOST:PORT or https://HOST:PORT, got {url!r}")
+        return cls(parts.hostname, parts.port or (443 if tls else 80), tls)
 
     @property
     def url(self) -> str:

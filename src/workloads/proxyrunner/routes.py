@@ -103,7 +103,7 @@ class Routes:
         """Nothing is started. Returns False: there is nothing to watch."""
         return False
 
-    async def stop(self) -> None:
+    async def stop(self, grace: float | None = None) -> None:
         """Nothing: the servers belong to somebody else."""
 
     async def kill(self) -> None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
     from workloads.proxyrunner.address import ReplicaAddress
-    from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.affinity import Affinity
+    from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.runtimes.protocol import Replica, Runtime
