@@ -18,6 +18,7 @@ __all__ = (
     "HOME",
     "KUBERNETES_SERVICE_HOST",
     "PODMAN_SOCKET",
+    "PRE_STOP_DELAY",
     "RUNTIME",
     "SECRET",
     "SECRETS_PASSWORD",
@@ -89,6 +90,11 @@ SESSION_REDIS_PASSWORD = Variable(
     "The password of the Redis that replicas share their sessions in.",
     "none",
 )
+PRE_STOP_DELAY = Variable(
+    ("WORKLOADS_PRE_STOP_DELAY",),
+    "Seconds for which a proxy runner that shall end is not ready, but serves, before it drains.",
+    "0",
+)
 DISABLE_ENV_FALLBACK = _ours(
     "DISABLE_ENV_FALLBACK",
     "Whether secrets that the providers do not know are not looked up in the environment: `true` is yes.",
@@ -123,7 +129,7 @@ CRASHES = Variable(
 
 VARIABLES = (
     RUNTIME, DEBUG, SECRETS_PROVIDER, SECRETS_PASSWORD, SECRET, DISABLE_ENV_FALLBACK, DOCKER_SOCKET, PODMAN_SOCKET,
-    COLIMA_SOCKET, SESSION_REDIS_PASSWORD, XDG_STATE_HOME, XDG_DATA_HOME, HOME, DOCKER_HOST, CONTAINER_HOST,
-    XDG_RUNTIME_DIR, TMPDIR, KUBERNETES_SERVICE_HOST, CRASHES,
+    COLIMA_SOCKET, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, XDG_STATE_HOME, XDG_DATA_HOME, HOME, DOCKER_HOST,
+    CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR, KUBERNETES_SERVICE_HOST, CRASHES,
 )  # fmt: skip
 """All of them, in the order in which they are documented."""
