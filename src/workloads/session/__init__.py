@@ -8,17 +8,19 @@ Names are loaded when they are first used; ``redis`` is imported by the first :c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workloads._core.lazy import exports
+from workloads.errors import (
+    CorruptSessionError,
+    InvalidSessionStoreError,
+    SessionAlreadyExistsError,
+    SessionForbiddenError,
+    SessionNotFoundError,
+    SessionStoreUnavailableError,
+)
 
 if TYPE_CHECKING:
-    from workloads.errors import (
-        CorruptSessionError,
-        InvalidSessionStoreError,
-        SessionAlreadyExistsError,
-        SessionForbiddenError,
-        SessionNotFoundError,
-        SessionStoreUnavailableError,
-    )
     from workloads.session.identity import Identity
     from workloads.session.local import LocalStorage
     from workloads.session.manager import Repinned, SessionManager
@@ -49,27 +51,15 @@ __all__ = (
     "Storage",
 )
 
-_MODULES = {
-    "workloads.session.identity": ("Identity",),
-    "workloads.session.local": ("LocalStorage",),
-    "workloads.session.manager": ("Repinned", "SessionManager"),
-    "workloads.session.model": ("Session", "SessionType"),
-    "workloads.session.protocols": ("CoherentStorage", "Invalidations", "Peeked", "Storage"),
-    "workloads.session.redis.storage": ("RedisStorage",),
-    "workloads.session.routing": ("RoutingStats", "RoutingStorage"),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(_HOMES.get(name, "workloads.errors")), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "identity": ("Identity",),
+        "local": ("LocalStorage",),
+        "manager": ("Repinned", "SessionManager"),
+        "model": ("Session", "SessionType"),
+        "protocols": ("CoherentStorage", "Invalidations", "Peeked", "Storage"),
+        "redis.storage": ("RedisStorage",),
+        "routing": ("RoutingStats", "RoutingStorage"),
+    },
+)
