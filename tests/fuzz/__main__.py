@@ -18,8 +18,8 @@ def main() -> int:
     seed = random.randrange(2**32) if options.seed is None else options.seed
     print(f"{options.cases} cases of seed {seed}", flush=True)
     began = time.monotonic()
-    played = run(options.cases, seed)
-    print(f"{played} cases in {time.monotonic() - began:.0f} s: no 500, no hang, nothing left behind")
+    played = run(options.cases, seed, lambda played: print(played, end=" ", flush=True))
+    print(f"\n{played} cases in {time.monotonic() - began:.0f} s: no 500, no hang, nothing left behind")
     return 0
 
 

@@ -74,7 +74,7 @@ class Arena:
                     await asyncio.sleep(0)
                 if not case.leaves:
                     await (self._damaged(reader, writer) if case.damage else self._answered(reader, case.requests))
-            except ConnectionError:
+            except OSError:
                 assert case.damage, "the connection was reset though the requests were well-formed"
             finally:
                 writer.transport.abort()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from hypothesis import strategies as st
@@ -29,6 +29,9 @@ class Request:
 
     method: str
     wire: bytes
+
+    def __repr__(self) -> str:
+        return _short(self.wire)
 
 
 @dataclass
@@ -78,7 +81,14 @@ class Answer:
     """
 
     wire: bytes
-    then: str = field(default="keep")
+    then: str = "keep"
+
+    def __repr__(self) -> str:
+        return f"{_short(self.wire)}, then {self.then}"
+
+
+def _short(wire: bytes) -> str:
+    return repr(wire) if len(wire) < 500 else f"{wire[:500]!r} and {len(wire) - 500} bytes more"
 
 
 _scalars = st.one_of(

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.fuzz.arena import Arena
 from tests.fuzz.cases import Case, cases
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _LOOK_EVERY = 500
 
 
-def run(count: int, number: int) -> int:
+def run(count: int, number: int, told: Callable[[int], object] = lambda _: None) -> int:
     """Play cases. A failing one is made small and raised.
 
     Args:
         count: How many.
         number: Which: the same number plays the same ones.
+        told: Told now and then how many have been played.
 
     Returns:
         How many were played.
@@ -39,6 +44,7 @@ def run(count: int, number: int) -> int:
         played += 1
         if played % _LOOK_EVERY == 0:
             runner.run(arena.settled())
+            told(played)
 
     with asyncio.Runner() as runner:
         arena = runner.run(_opened())
