@@ -34,6 +34,11 @@
     ├── SessionStoreUnavailableError (ConnectionError) sessions cannot be reached: not the same as not found
     │   └── CorruptSessionError (ValueError)      ... because what is kept of one is damaged
     ├── InvalidSessionStoreError (ValueError)     a storage of sessions cannot be set up like this; lists every problem
+    ├── ToggleError (OSError)                     sleeping could not be forbidden or allowed
+    │   └── ToggleTimeoutError (TimeoutError)     ... in time, so it is not known whether it was
+    ├── ControlFileError (OSError)                the file that forbids sleeping cannot be used
+    ├── ControllerClosedError (RuntimeError)      nobody forbids or allows sleeping through it any more
+    ├── TooManyDisablesError (OverflowError)      so many names forbid sleeping that there must be a mistake
     └── BatchError (ExceptionGroup)               some workloads of a batch failed
 
 Each leaf also inherits the builtin a caller would catch, carries its facts as attributes and says
@@ -52,6 +57,8 @@ if TYPE_CHECKING:
 __all__ = (
     "BatchError",
     "CommandNotFoundError",
+    "ControlFileError",
+    "ControllerClosedError",
     "CorruptSessionError",
     "CorruptStateError",
     "GroupExistsError",
@@ -76,6 +83,9 @@ __all__ = (
     "SessionNotFoundError",
     "SessionStoreUnavailableError",
     "StateError",
+    "ToggleError",
+    "ToggleTimeoutError",
+    "TooManyDisablesError",
     "UnsupportedOperationError",
     "WorkloadBusyError",
     "WorkloadExistsError",
@@ -519,6 +529,60 @@ class InvalidSessionStoreError(WorkloadsError, ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("invalid session store: " + "; ".join(map(str, self.problems)))
+
+
+class ToggleError(WorkloadsError, OSError):
+    """Sleeping could not be forbidden, or could not be allowed. What the toggler raised is the cause.
+
+    Attributes:
+        verb: What failed: ``disable`` (forbid sleeping) or ``enable`` (allow it).
+        reason: Why.
+    """
+
+    def __init__(self, verb: str, reason: str) -> None:
+        self.verb = verb
+        self.reason = reason
+        what = "forbidden" if verb == "disable" else "allowed"
+        super().__init__(f"sleeping could not be {what}: {reason}")
+
+
+class ToggleTimeoutError(ToggleError, TimeoutError):
+    """It is not known yet whether sleeping is forbidden or allowed; the call may still be under way."""
+
+
+class ControlFileError(WorkloadsError, OSError):
+    """The file through which a platform is told to keep a machine awake cannot be used.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it.
+        errno: The number of the system's error; None when it is not one of the system's.
+    """
+
+    def __init__(self, path: Path, reason: str, *, errno: int | None = None) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+        self.errno = errno
+
+
+class ControllerClosedError(WorkloadsError, RuntimeError):
+    """A controller was used after it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("this controller is closed; make another one")
+
+
+class TooManyDisablesError(WorkloadsError, OverflowError):
+    """So many names forbid sleeping that another one is refused.
+
+    Attributes:
+        limit: How many there may be.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"{limit} names forbid sleeping already; enable those that are done, or give them a ttl")
 
 
 class BatchError(ExceptionGroup[WorkloadsError], WorkloadsError):

@@ -41,6 +41,11 @@ EXAMPLES: list[tuple[errors.WorkloadsError, type[BaseException]]] = [
     (errors.SessionStoreUnavailableError("redis://x:6379/0", "refused"), ConnectionError),
     (errors.CorruptSessionError("a", "redis://x:6379/0", "it is no JSON"), ValueError),
     (errors.InvalidSessionStoreError([Problem("ttl", "expected a number of seconds above 0")]), ValueError),
+    (errors.ToggleError("disable", "no such file"), OSError),
+    (errors.ToggleTimeoutError("enable", "no answer"), TimeoutError),
+    (errors.ControlFileError(Path("/x"), "is a folder", errno=21), OSError),
+    (errors.ControllerClosedError(), RuntimeError),
+    (errors.TooManyDisablesError(3), OverflowError),
 ]
 
 

@@ -1,0 +1,36 @@
+"""What a forked child must not take for its own: holds, and the threads and locks behind them."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Protocol
+
+__all__ = ("count", "in_child")
+
+count = 0
+"""How many forks away this process is from the first one that imported this module."""
+
+
+class _Forked(Protocol):
+    def after_fork(self) -> None:
+        """Begin anew, as nothing of what was begun goes on in a child."""
+        ...
+
+
+_alive: weakref.WeakSet[_Forked] = weakref.WeakSet()
+
+
+def in_child(forked: _Forked) -> None:
+    """Have an object told in every forked child."""
+    _alive.add(forked)
+
+
+def _after_fork() -> None:
+    global count  # noqa: PLW0603  # the one fact about this process that is kept here
+    count += 1
+    for each in list(_alive):
+        each.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
