@@ -120,10 +120,10 @@ class Subject:
         if kind == "threads":
             self.real: Any = DebouncedController(toggler, **options)
         else:
+            self.real = scaletozero_aio.DebouncedController(scaletozero_aio.to_async_toggler(toggler), **options)
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._loop.run_forever, name="the loop of a test")
             self._thread.start()
-            self.real = scaletozero_aio.DebouncedController(scaletozero_aio.to_async_toggler(toggler), **options)
 
     def _call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
         method = getattr(self.real, verb)

@@ -6,7 +6,7 @@ import logging
 import threading
 
 import pytest
-from tests.support.idle import After, Gate, Looking, Toggler
+from tests.support.idle import After, Gate, Looking, Subject, Toggler
 from tests.support.waiting import wait_until
 
 from workloads.errors import ToggleError, ToggleTimeoutError
@@ -287,24 +287,22 @@ def test_a_caller_that_waits_long_enough_gives_up_and_holds_nothing(make):
     assert subject.toggler.calls == ["disable", "enable"]
 
 
-def test_a_call_of_the_toggler_may_look_at_its_controller_and_cannot_wait_for_it(make):
+def test_a_call_of_the_toggler_may_look_at_its_controller_and_cannot_wait_for_it(request):
     """S2Z-T45 re-entrancy: toggler callback calls status()/acquire() → no deadlock."""
     seen: list[object] = []
 
     class Curious(Toggler):
         def enable(self) -> None:
-            if subject.kind == "threads":
-                seen.append(subject.real.status().toggling)
-                try:
-                    subject.real.acquire()
-                except RuntimeError as error:
-                    seen.append(str(error))
+            seen.append(subject.status().toggling)
+            try:
+                subject.acquire()
+            except RuntimeError as error:
+                seen.append(str(error))
             super().enable()
 
     toggler = Curious()
-    subject = make(toggler)
-    if subject.kind == "asyncio":
-        pytest.skip("its twin for coroutines is below")
+    subject = Subject("threads", toggler)
+    request.addfinalizer(subject.end)
     subject.release(subject.acquire())
     assert seen[0] == "enable"
     assert "a toggler cannot wait for its own controller" in seen[1]
