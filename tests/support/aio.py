@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import uvloop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
@@ -33,3 +33,13 @@ def run(coroutine: Coroutine[Any, Any, T], *, timeout: float = 30.0, loop: str =
 
     with asyncio.Runner(debug=True, loop_factory=None if loop == "asyncio" else uvloop.new_event_loop) as runner:
         return runner.run(bounded())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return as soon as a condition holds; the loop turns meanwhile.
+
+    Args:
+        condition: Looked at in every turn of the loop.
+    """
+    while not condition():  # noqa: ASYNC110  # what changes it tells nobody
+        await asyncio.sleep(0)

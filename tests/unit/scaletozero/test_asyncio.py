@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from tests.support.aio import run
+from tests.support.aio import run, until
 from tests.support.idle import Toggler
 
 from workloads.errors import ToggleError
@@ -72,8 +72,7 @@ def test_a_task_whose_own_call_is_under_way_and_is_cancelled_leaves_nothing():
             assert controller.status().holds == ()
             assert toggler.calls == ["disable"]
             toggler.go.set()
-            while toggler.calls != ["disable", "enable"]:
-                await asyncio.sleep(0)
+            await until(lambda: toggler.calls == ["disable", "enable"])
         assert toggler.calls == ["disable", "enable"]
 
     run(body())
@@ -95,8 +94,7 @@ def test_a_release_is_carried_out_though_its_task_is_cancelled():
                 await task
             assert not hold.live
             toggler.go.set()
-            while controller.status().toggling is not None:
-                await asyncio.sleep(0)
+            await until(lambda: controller.status().toggling is None)
             assert controller.status().sleep == "allowed"
         assert toggler.calls == ["disable", "enable"]
 
@@ -181,11 +179,9 @@ def test_a_hold_is_released_from_another_thread():
             hold = await controller.acquire()
             thread = threading.Thread(target=hold.release)
             thread.start()
-            while hold.live:
-                await asyncio.sleep(0)
+            await until(lambda: not hold.live)
             thread.join()
-            while toggler.calls != ["disable", "enable"]:
-                await asyncio.sleep(0)
+            await until(lambda: toggler.calls == ["disable", "enable"])
 
     run(body())
 

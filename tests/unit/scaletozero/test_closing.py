@@ -120,7 +120,7 @@ def test_freezing_what_may_sleep_already_needs_no_call(subject):
 
 
 def test_a_one_shot_hold_ends_only_what_it_took(subject):
-    """S2Z-T51 one-shot: release before acquire = no effect; failed acquire then release = no effect; two racing = one."""
+    """S2Z-T51 one-shot: release before acquire = no effect; failed acquire = no effect; two racing = one."""
     other = subject.acquire("other")
     early = OneShot(subject, "early")
     early.release()

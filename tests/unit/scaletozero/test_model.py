@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -9,8 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from workloads.scaletozero._ledger import Policy
 from workloads.scaletozero._machine import Machine
 from workloads.scaletozero._switch import Backoff, Call
-from workloads.scaletozero._tickets import Ticket
 from workloads.scaletozero.holds import Hold
+
+if TYPE_CHECKING:
+    from workloads.scaletozero._tickets import Ticket
 
 TIMEOUT = 5.0
 
