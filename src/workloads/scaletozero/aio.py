@@ -183,6 +183,8 @@ class DebouncedController(Driver[AsyncToggler]):
             with contextlib.suppress(RuntimeError):  # the loop was closed, and everything that it drove ended with it
                 loop.call_soon_threadsafe(self._release, hold)
 
+    release_nowait = release_hold
+
     @contextlib.asynccontextmanager
     async def hold(
         self,

@@ -140,20 +140,16 @@ class DebouncedController(Driver[Toggler]):
 
         Without a cooldown, the last release returns when sleeping is allowed or could not be.
         """
-        if hold.foreign:
-            return
-        with self._lock:
-            now = self._clock()
-            if not self._machine.release(now, hold):
-                return
-            ticket = None if self._machine.closed else self._machine.allowed(now)
-            early = self._due is not None and self._due <= self._machine.ledger.allow_at
-            if ticket is None and early and not self._machine.closed:
-                return  # the clockwork will come
-            done = self._queue(now, ticket)
-        if inside.get() is not self:
-            done.wait()
-        self._after()
+        done = self._end_hold(hold)
+        if done is not None:
+            if inside.get() is not self:
+                done.wait()
+            self._after()
+
+    def release_nowait(self, hold: Hold) -> None:
+        """As :meth:`release`, without waiting for anything."""
+        if self._end_hold(hold) is not None:
+            self._after()
 
     def release_hold(self, hold: Hold) -> None:
         """What :meth:`Hold.release` does."""
@@ -308,6 +304,20 @@ class DebouncedController(Driver[Toggler]):
         finally:
             self._after()
         raise_error(ticket)
+
+    def _end_hold(self, hold: Hold) -> threading.Event | None:
+        """End a hold; returns what tells when sleeping is allowed, None when nobody needs to look after it."""
+        if hold.foreign:
+            return None
+        with self._lock:
+            now = self._clock()
+            if not self._machine.release(now, hold):
+                return None
+            ticket = None if self._machine.closed else self._machine.allowed(now)
+            early = self._due is not None and self._due <= self._machine.ledger.allow_at
+            if ticket is None and early and not self._machine.closed:
+                return None  # the clockwork will come
+            return self._queue(now, ticket)
 
     def _end_disable(self, name: str) -> tuple[Ticket | None, threading.Event]:
         with self._lock:

@@ -47,6 +47,8 @@ class _Book:
             with self._lock:
                 self._ledger.remove_hold(hold)
 
+    release_nowait = release_hold
+
     def status(self) -> Status:
         """Who would forbid sleeping."""
         with self._lock:
