@@ -69,3 +69,18 @@ def test_help_loads_no_manager_and_no_table_drawing(arguments):
         loaded & {"workloads.factory", "workloads.managers", "rich", "asyncio", "mcp", "workloads.cli.proxyrunner"}
         == set()
     )
+
+
+def test_scale_to_zero_is_used_without_the_rest():
+    assert {name for name in loaded_by("import workloads.scaletozero") if name.startswith("workloads")} == {
+        "workloads",
+        "workloads.scaletozero",
+    }
+    loaded = loaded_by(
+        "from workloads.scaletozero import DebouncedController\n"
+        "from workloads.scaletozero.togglers import UnikraftToggler\n"
+        "with DebouncedController(UnikraftToggler()) as controller: controller.acquire().release()"
+    )
+    assert loaded & (SLOW - {"logging"}) == set()
+    ours = {name.split(".")[1] for name in loaded if name.startswith("workloads.")}
+    assert ours == {"_core", "errors", "scaletozero"}

@@ -108,7 +108,9 @@ class _ControlApp:
             return problem(409, f"There are {error.limit} names already. Enable those that are done.")
         except WorkloadsError as error:
             _LOG.warning("%s %s failed: %s", method, path, error)
-            return problem(500, "This could not be done now. It can be repeated.")
+        except Exception:  # noqa: BLE001  # whatever it is, the caller gets an answer in the form described
+            _LOG.exception("%s %s failed", method, path)
+        return problem(500, "This could not be done now. It can be repeated.")
 
     def _may(self, credentials: bytes) -> bool:
         if self._credentials is None:

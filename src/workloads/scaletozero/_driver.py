@@ -13,11 +13,12 @@ from workloads.scaletozero._machine import Aged, Failure, Machine
 from workloads.scaletozero.stores import StoredDisable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from workloads.errors import ToggleError
-    from workloads.scaletozero._switch import Backoff
+    from workloads.scaletozero._switch import Backoff, Call
     from workloads.scaletozero._tickets import Ticket
+    from workloads.scaletozero.protocols import TogglerState
     from workloads.scaletozero.status import HoldStatus
     from workloads.scaletozero.stores import DisableStore
 
@@ -91,7 +92,7 @@ class Driver(Generic[T]):
             now=self._clock(),
         )
 
-    def _restore(self, stored: list[StoredDisable]) -> None:
+    def _restore(self, stored: Sequence[StoredDisable]) -> None:
         now, today = self._clock(), time.time()
         for each in stored:
             if each.expires is None or each.expires > today:
@@ -106,6 +107,13 @@ class Driver(Generic[T]):
         shift = time.time() - self._clock()
         expires = None if each.expires is None else each.expires + shift
         return StoredDisable(name=name, since=each.since + shift, expires=expires)
+
+    def _returned(self, now: float, call: Call, error: BaseException | None, state: TogglerState = "unknown") -> None:
+        """A call has ended: with an error or none, or with an answer."""
+        if call.verb == "state":
+            self._machine.answer(now, call, state)
+        else:
+            self._machine.finish(now, call, error)
 
     def _tell(self, events: list[Failure | Aged]) -> None:
         """Tell of what failed and of what has become old. Never with a lock held: who is told may call back."""

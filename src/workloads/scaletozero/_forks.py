@@ -8,7 +8,7 @@ from typing import Protocol
 
 __all__ = ("count", "in_child")
 
-count = 0
+count: int = 0
 """How many forks away this process is from the first one that imported this module."""
 
 

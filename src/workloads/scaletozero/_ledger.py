@@ -156,7 +156,7 @@ class Ledger:
     def aging(self, now: float) -> list[Disable]:
         """The disables that have just become old."""
         limit = self.policy.disable_limit
-        old = [each for each in self.disables.values() if not each.warned and now - each.since >= limit]
+        old = [each for each in self.disables.values() if not each.warned and now >= each.since + limit]
         for each in old:
             each.warned = True
         return old

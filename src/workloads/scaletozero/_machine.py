@@ -200,7 +200,7 @@ class Machine:
         if (late := switch.expire(now)) is not None:
             self._failed(now, late, ToggleTimeoutError(late.verb, f"{switch.error}; it may still come about"))
         self._look_at_tickets(now)
-        calls = []
+        calls: list[Call] = []
         while (call := switch.next(now, self.target(now))) is not None:
             calls.append(call)
         return calls
@@ -233,7 +233,8 @@ class Machine:
 
     def take_events(self) -> list[Failure | Aged]:
         """What is worth telling people, once."""
-        events, self._events = self._events, []
+        events = self._events
+        self._events = []
         return events
 
     def due(self, now: float) -> float | None:

@@ -70,9 +70,12 @@ class ScaleToZeroMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
         kind = scope["type"]
-        if kind not in ("http", "websocket") or self._passes(scope):
+        if kind not in ("http", "websocket"):
             return await self._app(scope, receive, send)
-        reason = f"{scope['method'] if kind == 'http' else 'websocket'} {scope['path']}"
+        path: str = scope["path"]
+        if (self._bypass is not None or path.endswith(CONTROL_PATHS)) and self._passes(scope, path):
+            return await self._app(scope, receive, send)
+        reason = f"{scope['method'] if kind == 'http' else 'websocket'} {path}"
         hold = self._acquire_nowait(self._owner, reason=reason)
         if hold is None:
             try:
@@ -97,10 +100,9 @@ class ScaleToZeroMiddleware:
         else:
             self._release_nowait(hold)
 
-    def _passes(self, scope: Scope) -> bool:
+    def _passes(self, scope: Scope, path: str) -> bool:
         """Whether a request takes no hold."""
-        path: str = scope["path"]
-        if path.endswith(CONTROL_PATHS) and path.removeprefix(scope.get("root_path", "")) in CONTROL_PATHS:
+        if path.removeprefix(scope.get("root_path", "")) in CONTROL_PATHS:
             return True
         if self._bypass is None:
             return False

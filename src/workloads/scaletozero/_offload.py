@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("in_thread",)
+__all__ = ("current_loop", "in_thread")
 
 T = TypeVar("T")
 
@@ -43,6 +43,14 @@ def in_thread(name: str, call: Callable[[], T]) -> asyncio.Future[T]:
 
     threading.Thread(target=run, name=f"workloads-scaletozero-{name}", daemon=True).start()
     return outcome
+
+
+def current_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs in this thread; None when there is none."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _tell(loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[T], settle: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ anyway: nothing is held then, and nothing released.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import threading
 from typing import TYPE_CHECKING, Literal, ParamSpec, Protocol, TypeVar
@@ -131,10 +132,15 @@ def holding(
         owner: Who holds; the function's name by default.
         reason: What for.
         on_failure: As for :func:`hold_while`.
+
+    Raises:
+        TypeError: It decorates a coroutine function.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         name = owner or getattr(function, "__qualname__", "function")
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"{name} is for asyncio; use workloads.scaletozero.aio.holding")
 
         @functools.wraps(function)
         def held(*args: P.args, **kwargs: P.kwargs) -> T:

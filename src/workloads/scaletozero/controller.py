@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from workloads.scaletozero import _forks
 from workloads.scaletozero._driver import Driver, check_seconds, inside, raise_error, refuse_inside
+from workloads.scaletozero._memory import Memory
 from workloads.scaletozero._switch import Backoff
 from workloads.scaletozero.holds import Hold
 from workloads.scaletozero.protocols import Toggler, TogglerWithState
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from workloads.scaletozero._tickets import Ticket
     from workloads.scaletozero.protocols import TogglerState
     from workloads.scaletozero.status import HoldStatus, Status
-    from workloads.scaletozero.stores import DisableStore
+    from workloads.scaletozero.stores import DisableStore, StoredDisable
 
 __all__ = ("DebouncedController",)
 
@@ -85,8 +86,7 @@ class DebouncedController(Driver[Toggler]):
         )  # fmt: skip
         self._start()
         _forks.in_child(self)
-        if store is not None:
-            self._restore(list(store.load()))
+        self._restore(self._memory.load())
         if awake or self._machine.ledger.busy:
             with self._lock:
                 self._step(self._clock())
@@ -180,7 +180,7 @@ class DebouncedController(Driver[Toggler]):
             done = self._queue(now, ticket)
         self._wait(ticket, done)
         try:
-            self._remember(name)
+            self._memory.update(name, self._remembered)
         except BaseException:
             if not known:
                 self._end_disable(name)
@@ -193,7 +193,7 @@ class DebouncedController(Driver[Toggler]):
             StateError: It cannot be forgotten, and would be in force again after a restart; repeat it.
         """
         ticket, done = self._end_disable(name)
-        self._remember(name)
+        self._memory.update(name, self._remembered)
         self._wait(ticket, done)
 
     def status(self) -> Status:
@@ -270,7 +270,7 @@ class DebouncedController(Driver[Toggler]):
     def _start(self) -> None:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._store_lock = threading.Lock()
+        self._memory = Memory(self._store)
         self._clockwork: threading.Thread | None = None
         self._threads: set[threading.Thread] = set()
         self._due = None
@@ -325,24 +325,17 @@ class DebouncedController(Driver[Toggler]):
             ticket = self._machine.enable(now, name)
             return ticket, self._queue(now, ticket)
 
-    def _remember(self, name: str) -> None:
-        """Bring the store up to what holds now: of two calls at once the later one counts, whichever writes last."""
-        if self._store is None:
-            return
-        with self._store_lock:
-            with self._lock:
-                stored = self._to_store(name)
-            if stored is None:
-                self._store.remove(name)
-            else:
-                self._store.put(stored)
+    def _remembered(self, name: str) -> StoredDisable | None:
+        with self._lock:
+            return self._to_store(name)
 
     def _step(self, now: float) -> None:
         """With the lock held: begin the calls that are due, and see to it that somebody comes when the next one is."""
         if self._stopped:
             return
         for call in self._machine.advance(now):
-            self._begin(f"workloads-scaletozero-{call.verb}", self._call, call)
+            if self._begin(f"workloads-scaletozero-{call.verb}", self._call, call) is None:
+                self._returned(now, call, RuntimeError("no thread can be started"))
         due = self._machine.due(now)
         sooner = due is None or self._due is None or due < self._due
         self._due = due
@@ -351,11 +344,15 @@ class DebouncedController(Driver[Toggler]):
         if sooner or self._machine.closed:
             self._changed.notify_all()  # the clockwork, and who waits in close() for the last hold
 
-    def _begin(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread:
+    def _begin(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread | None:
+        """Begin a thread; None when there can be no more, as at the end of the interpreter."""
         # A daemon: a toggler that never returns must not keep the interpreter from ending.
         thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return None
         self._threads.add(thread)
-        thread.start()
         return thread
 
     def _call(self, call: Call) -> None:
@@ -374,10 +371,7 @@ class DebouncedController(Driver[Toggler]):
             error = caught
         with self._lock:
             now = self._clock()
-            if call.verb == "state":
-                self._machine.answer(now, call, state)
-            else:
-                self._machine.finish(now, call, error)
+            self._returned(now, call, error, state)
             self._threads.discard(threading.current_thread())
             self._step(now)
         self._after()

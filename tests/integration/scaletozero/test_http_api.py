@@ -74,6 +74,17 @@ def test_a_toggle_that_fails_for_real_is_told(make):
         assert toggler.calls == ["disable", "disable", "enable", "enable"]
 
 
+def test_what_nobody_has_thought_of_is_a_problem_too():
+    class Broken(NoopController):
+        def status(self):
+            raise ZeroDivisionError
+
+    with Broken() as controller, serving(control_app(controller)) as server:
+        answer = server.ask("GET", "/scaletozero")
+        assert (answer.status, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert "division" not in answer.body.decode()
+
+
 def test_a_token_is_asked_for(make):
     """S2Z-T64 ... 401/403 without token."""
     toggler = Toggler()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import attrs
 
@@ -75,7 +75,7 @@ class Journal:
         Entries of other machines and pid namespaces are passed over, for nobody here can tell whether their processes
         live. Damaged ones are told of and passed over.
         """
-        found = {}
+        found: dict[str, Entry] = {}
         for name in self._records.names():
             data = self._records.read(name)
             if name == self._name or data is None:
@@ -124,7 +124,7 @@ def _parse(document: Mapping[str, object]) -> Entry:
     if intent not in ("", "+", "-") or document.get("share") not in (0, 1):
         raise ValueError("share or intent cannot be right")
     return Entry(
-        owner=ProcessIdentity.from_dict(owner),
+        owner=ProcessIdentity.from_dict(cast("dict[str, object]", owner)),
         share=1 if document["share"] else 0,
         intent="+" if intent == "+" else "-" if intent == "-" else "",
         before=before,
