@@ -61,8 +61,12 @@ _FETCHED = "let uvx (uv) or npx (Node.js) reach a package index once"
 
 NEEDS: dict[str, Need] = {
     "auth": Need(_python("jwt", "cryptography"), "pip install '.[auth]'"),
+    "ffmpeg": Need(
+        lambda: _program("ffmpeg")() or _program("ffprobe")(), "install the package ffmpeg, which has ffprobe too"
+    ),
     "git": Need(_program("git"), "install the package git"),
     "linux": Need(lambda: "" if sys.platform == "linux" else f"this is {sys.platform}", "run the tests on Linux"),
+    "metrics": Need(_python("prometheus_client"), "pip install '.[metrics]'"),
     "mcp": Need(_python("mcp", "fastmcp"), "pip install '.[mcp]'"),
     "mcp-server-git": Need(_runs("uvx", "mcp-server-git", "--help"), _FETCHED),
     "mcp-server-time": Need(_runs("uvx", "mcp-server-time", "--help"), _FETCHED),
