@@ -19,6 +19,7 @@ BENCHMARKS = (
     "coherence",
     "session_soak",
     "proxy_idle",
+    "scaletozero",
 )
 OUT = Path(__file__).parent / "out"
 
