@@ -14,7 +14,9 @@ Example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workloads._core.lazy import exports
 
 if TYPE_CHECKING:
     from workloads.scaletozero._switch import Backoff
@@ -61,32 +63,25 @@ __all__ = (
     "holding",
 )
 
-_MODULES = {
-    "_switch": ("Backoff",),
-    "background": ("hold_process", "hold_while", "holding"),
-    "controller": ("DebouncedController",),
-    "holds": ("Hold",),
-    "noop": ("NoopController",),
-    "oneshot": ("OneShot",),
-    "protocols": (
-        "AsyncController", "AsyncToggler", "AsyncTogglerWithState", "Controller", "Toggler", "TogglerState",
-        "TogglerWithState",
-    ),
-    "status": ("Counters", "DisableStatus", "HoldStatus", "Owed", "Status"),
-    "stores": ("DisableStore", "FileDisableStore", "StoredDisable"),
-}  # fmt: skip
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "_switch": ("Backoff",),
+        "background": ("hold_process", "hold_while", "holding"),
+        "controller": ("DebouncedController",),
+        "holds": ("Hold",),
+        "noop": ("NoopController",),
+        "oneshot": ("OneShot",),
+        "protocols": (
+            "AsyncController",
+            "AsyncToggler",
+            "AsyncTogglerWithState",
+            "Controller",
+            "Toggler",
+            "TogglerState",
+            "TogglerWithState",
+        ),
+        "status": ("Counters", "DisableStatus", "HoldStatus", "Owed", "Status"),
+        "stores": ("DisableStore", "FileDisableStore", "StoredDisable"),
+    },
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workloads._core.lazy import exports
 
 if TYPE_CHECKING:
     from workloads.scaletozero.togglers.noop import NoopToggler
@@ -11,22 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ("NoopToggler", "ProcessToggler", "UnikraftToggler")
 
-_HOMES = {
-    "NoopToggler": "noop",
-    "ProcessToggler": "process",
-    "UnikraftToggler": "unikraft",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__, {"noop": ("NoopToggler",), "process": ("ProcessToggler",), "unikraft": ("UnikraftToggler",)}
+)
