@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -69,8 +70,15 @@ class FileDisableStore:
         self._records = RecordFolder(folder, folder, check_name, kind="disable")
 
     def load(self) -> list[StoredDisable]:
-        """All that is remembered, sorted by name."""
-        return [each for name in self._records.names() if (each := self._read(name)) is not None]
+        """All that is remembered, sorted by name. What has ended by itself is removed."""
+        today, found = time.time(), list[StoredDisable]()
+        for name in self._records.names():
+            each = self._read(name)
+            if each is not None and each.expires is not None and each.expires <= today:
+                self._records.remove(name)
+            elif each is not None:
+                found.append(each)
+        return found
 
     def put(self, disable: StoredDisable) -> None:
         """Remember a name, in the place of what was remembered of it."""

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from tests.support.idle import ManualClock, Toggler
 from tests.support.serving import serving
+from tests.support.waiting import wait_until
 
 from workloads.scaletozero import Backoff, DebouncedController, NoopController, aio
 from workloads.scaletozero.asgi import ScaleToZeroMiddleware, control_app, openapi_document
@@ -129,6 +130,31 @@ def test_what_cannot_be_is_refused_with_every_reason(method, target, headers, st
         if errors is not None:
             assert [error.partition(":")[0] for error in answer.json()["errors"]] == errors
         assert controller.status().disables == ()
+
+
+def test_a_client_that_goes_ends_the_hold_of_its_stream(make):
+    """S2Z-T58 ... streaming/SSE holds for the whole stream; released on client disconnect."""
+    toggler = Toggler()
+    controller = make(toggler)
+
+    async def app(scope, receive, send) -> None:
+        if scope["type"] == "lifespan":
+            await control_app(controller)(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    with serving(ScaleToZeroMiddleware(app, controller)) as server:
+        connection = server.connect()
+        connection.request("GET", "/events")
+        response = connection.getresponse()
+        assert response.read1() == b"data: 1\n\n"
+        assert toggler.calls == ["disable"]
+        response.close()
+        connection.close()
+        wait_until(lambda: toggler.calls == ["disable", "enable"])
 
 
 def test_too_many_names_are_a_conflict(make):
