@@ -115,7 +115,7 @@ class RecordFolder:
             raise StateError(self.folder, f"cannot be listed: {error.strerror}") from error
         for file_name in files:
             name = file_name.removesuffix(SUFFIX)
-            if name != file_name and (name in known or self._is_name(name)):
+            if name != file_name and (name in known or _is_name(self.check, name)):
                 yield name
 
     def exists(self, name: str, suffix: str = SUFFIX) -> bool:
@@ -172,13 +172,16 @@ class RecordFolder:
         self.secure()
         return FileLock(path)
 
-    def _is_name(self, name: str) -> bool:
-        try:
-            self.check(name)
-            check_entry(name + SUFFIX)
-        except InvalidNameError:
-            return False
-        return True
+
+# Remembered, for a list of workloads meets every name in three folders.
+@functools.lru_cache(maxsize=10_000)
+def _is_name(check: Callable[[str], object], name: str) -> bool:
+    try:
+        check(name)
+        check_entry(name + SUFFIX)
+    except InvalidNameError:
+        return False
+    return True
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -184,12 +184,14 @@ def _combined(
     status: StatusRecord | StateError | None,
     record: RuntimeRecord | StateError | None,
 ) -> Stored:
-    parts = (config, status, record)
-    damage = "; ".join([str(part) for part in parts if isinstance(part, StateError)])
-    return Stored(
-        name,
-        None if isinstance(config, StateError) else config,
-        None if isinstance(status, StateError) else status,
-        None if isinstance(record, StateError) else record,
-        damage,
-    )
+    damage: list[str] = []
+    found = _right(config, damage), _right(status, damage), _right(record, damage)
+    return Stored(name, *found, "; ".join(damage))
+
+
+def _right(part: T | StateError | None, damage: list[str]) -> T | None:
+    """The part, unless it is damaged: then that is noted."""
+    if isinstance(part, StateError):
+        damage.append(str(part))
+        return None
+    return part

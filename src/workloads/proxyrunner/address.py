@@ -57,7 +57,11 @@ class ReplicaAddress:
     @property
     def authority(self) -> str:
         """Host and port as in a URL."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return _authority(self.host, self.port)
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def client_url(name: str, host: str, port: int, mode: ProxyMode) -> str:
@@ -73,5 +77,5 @@ def client_url(name: str, host: str, port: int, mode: ProxyMode) -> str:
         return ""
     # An address that means "every interface" is none to connect to.
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
-    authority = ReplicaAddress(host, port).authority
+    authority = _authority(host, port)
     return f"http://{authority}/sse#{name}" if mode is ProxyMode.SSE else f"http://{authority}/mcp"

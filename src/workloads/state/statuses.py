@@ -209,6 +209,8 @@ def _instant(document: Mapping[str, object], key: str) -> datetime:
     written = text(document, key)
     try:
         instant = datetime.fromisoformat(written.upper())
+        if instant.tzinfo is UTC:
+            return instant
         if instant.tzinfo is not None:  # a time without its zone is one of no particular moment
             return instant.astimezone(UTC)
     except (ValueError, OverflowError) as error:
