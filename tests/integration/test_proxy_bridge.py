@@ -150,7 +150,7 @@ def test_MCP_T37_the_server_is_initialized_once_and_every_client_gets_its_answer
                 assert (await client.post(initialized, header)).status == 202
             assert (await client.post(request("tools/list"), header)).status == 200
         heard = [message["method"] for message in await subject.heard()]
-        assert heard == ["initialize", "notifications/initialized", "tools/list"]
+        assert heard == ["server/discover", "initialize", "notifications/initialized", "tools/list"]
 
     bridged(body, trail)
 
@@ -263,7 +263,7 @@ def test_MCP_T13_a_client_that_leaves_cancels_in_the_new_era_only(trail, era):
 def test_MCP_T35_what_is_no_message_is_refused_and_never_reaches_the_server(trail, body_, status, request_id, code):
     async def body(subject):
         async with subject.session() as session:
-            before = await subject.heard(count=2)
+            before = await subject.heard(count=3)
             answer = await session.post(body_)
             assert answer.status == status
             assert answer.json["id"] == request_id
@@ -480,18 +480,24 @@ def test_MCP_T45_a_server_that_dies_ends_a_stream_of_progress_with_an_error_and_
     bridged(body, trail, "modern")
 
 
-def test_MCP_T46_a_modern_server_that_ends_when_it_is_initialized_gets_a_second_process(trail):
+def test_MCP_T46_a_server_that_ends_when_it_is_discovered_gets_a_second_process(trail):
+    """MCP-T46: child that exits on `server/discover` (rmcp style): bridge respawns and uses `initialize`."""
+
     async def body(subject):
-        answer = await subject.modern("tools/call", name="echo", arguments={"text": "here"})
-        assert words(answer) == "here"
+        async with subject.session() as session:
+            assert words(await session.call("echo", text="here")) == "here"
         assert len(subject.told.pids) == 2
         assert [message["method"] for message in await subject.heard()] == [
-            "initialize",
             "server/discover",
+            "initialize",
+            "notifications/initialized",
             "tools/call",
         ]
+        os.kill(subject.told.pids[1], signal.SIGKILL)
+        await subject.told.running(2)
+        assert len(subject.told.pids) == 3
 
-    bridged(body, trail, "modern", {"EXIT_ON_INITIALIZE": "1"})
+    bridged(body, trail, env={"EXIT_ON_DISCOVER": "1"})
 
 
 def test_a_server_known_to_be_modern_is_not_initialized_again(trail):
@@ -499,7 +505,7 @@ def test_a_server_known_to_be_modern_is_not_initialized_again(trail):
         os.kill(subject.told.pids[0], signal.SIGKILL)
         await subject.told.running(2)
         assert words(await subject.modern("tools/call", name="echo", arguments={"text": "x"})) == "x"
-        assert len(await subject.heard("initialize")) == 1
+        assert await subject.heard("initialize") == []
         assert len(await subject.heard("server/discover")) == 2
 
     bridged(body, trail, "modern")
@@ -532,23 +538,6 @@ def test_a_discover_that_cannot_be_answered_gets_no_answer_at_all(trail, monkeyp
                 assert await client.ended() == b""
 
     run(body())
-
-
-def test_a_legacy_server_tells_modern_clients_so_at_once(trail):
-    async def body(subject):
-        probe = await subject.modern("server/discover", "probe")
-        assert (probe.status, probe.json["id"], probe.json["error"]["code"]) == (400, "probe", -32601)
-        call = await subject.modern("tools/call", 2, name="echo", arguments={})
-        assert (call.status, call.json["id"], call.json["error"]["code"]) == (400, 2, -32022)
-        async with raw_client(subject.port) as client:
-            for method in ("GET", "DELETE", "HEAD"):
-                answer = await client.ask(method, "/mcp", VERSION)
-                assert (answer.status, answer.get("allow")) == (405, "POST")
-        assert "2025-11-25" in call.json["error"]["data"]["supported"]
-        heard = [message["method"] for message in await subject.heard(count=2)]
-        assert heard == ["initialize", "notifications/initialized"]
-
-    bridged(body, trail)
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "HEAD", "PUT", "OPTIONS"])
@@ -610,7 +599,7 @@ def test_what_the_server_writes_beside_messages_and_asks_of_clients_disturbs_nob
 
 def test_a_silent_answer_becomes_a_stream_that_says_it_lives(trail, monkeypatch):
     monkeypatch.setattr("workloads.proxyrunner.bridge.answers.KEEP_ALIVE", 0.1)
-    monkeypatch.setattr("workloads.proxyrunner.bridge.legacy.KEEP_ALIVE", 0.1)
+    monkeypatch.setattr("workloads.proxyrunner.bridge.session_http.KEEP_ALIVE", 0.1)
 
     async def body(subject):
         async with subject.session() as session, raw_client(subject.port) as streaming:
@@ -693,8 +682,6 @@ def test_a_progress_stream_that_takes_too_long_ends_with_an_error_in_it(trail):
             *progress, last = events_of(answer)
             assert [message["method"] for message in progress] == ["notifications/progress"]
             assert (last["id"], last["error"]["code"]) == (4, -32603)
-        answer = await subject.modern("tools/list", 1)
-        assert answer.status == 400
 
     bridged(body, trail, request_timeout=0.3)
 

@@ -154,7 +154,8 @@ def test_a_server_that_ends_before_it_was_ready_ends_the_runner_with_its_last_wo
         with pytest.raises(WorkloadFailedError) as caught:
             await subject.serve()
         assert caught.value.reason == "exited with code 7 before it was ready"
-        assert caught.value.logs == ("cannot open database with ***",)
+        # A server on a pipe that ends at its first request may only have disliked that: it gets a second one.
+        assert caught.value.logs == ("cannot open database with ***",) * (2 if transport == "stdio" else 1)
         assert "pa55word" not in str(caught.value)
         assert told.statuses[-1] == (WorkloadStatus.ERROR, caught.value.reason)
 

@@ -24,8 +24,7 @@ SDK = Path(__file__).parents[1] / "servers" / "sdk_server.py"
 VERSIONS = {
     ("streamable-http", "auto"): "2026-07-28",
     ("streamable-http", "legacy"): "2025-11-25",
-    # A server of the SDK speaks the era of its first request, which from the bridge is the old one.
-    ("stdio", "auto"): "2025-11-25",
+    ("stdio", "auto"): "2026-07-28",
     ("stdio", "legacy"): "2025-11-25",
 }
 

@@ -64,7 +64,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def serve_stdio() -> None:
     for line in sys.stdin:
-        answer = answer_of(json.loads(line))
+        request = json.loads(line)
+        answer = answer_of(request)
+        if answer is not None and request["method"] == "server/discover":
+            del answer["result"]
+            answer["error"] = {"code": -32601, "message": "Method not found"}
         if answer is not None:
             print(json.dumps(answer), flush=True)
     trail("end of input")

@@ -84,8 +84,6 @@ def open_legacy(request) -> None:
     if ERA == "modern":
         supported = {"supported": ["2026-07-28"], "requested": request["params"]["protocolVersion"]}
         say(id=request["id"], error={"code": -32022, "message": "Unsupported protocol version", "data": supported})
-        if os.environ.get("EXIT_ON_INITIALIZE"):
-            os._exit(0)
         return
     capabilities = {"tools": {"listChanged": True}, "resources": {"subscribe": True}}
     server = {"name": "lines", "version": "1"}
@@ -93,6 +91,8 @@ def open_legacy(request) -> None:
 
 
 def open_modern(request) -> None:
+    if os.environ.get("EXIT_ON_DISCOVER"):
+        os._exit(0)
     if ERA == "legacy":
         say(id=request["id"], error={"code": -32601, "message": "Method not found"})
         return

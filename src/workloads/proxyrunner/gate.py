@@ -51,6 +51,11 @@ class Gate(Generic[T]):
         return self._target
 
     @property
+    def waiting(self) -> bool:
+        """Whether requests wait here now."""
+        return self._target is None and not self._refused
+
+    @property
     def leaving(self) -> T | None:
         """What the gate was open to when it began to refuse: messages for requests in flight still go there."""
         return self._leaving

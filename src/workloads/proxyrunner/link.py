@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-__all__ = ("Link", "RefusedError", "ServerGoneError", "TryModernError")
+__all__ = ("Link", "OtherEraError", "RefusedError", "ServerGoneError")
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -17,8 +17,8 @@ class RefusedError(Exception):
     """The server answered its opening request with an error, which is the message."""
 
 
-class TryModernError(Exception):
-    """The server refused ``initialize`` and ended; a new process should be asked in the modern way."""
+class OtherEraError(Exception):
+    """The server ended when it was asked in the way of one era; a new process should be asked in that of the other."""
 
 
 class Link(Protocol[T_co]):

@@ -46,6 +46,7 @@ class RunnerOptions:
         stateless: Whether the server has no sessions.
         session_ttl: Seconds a session may be idle.
         shares_sessions: Whether other runners of the workload know its sessions too.
+        per_session: Whether each session with a stdio server gets a process of its own.
         replicas: How many copies of the server run: 0 to 32.
         restart: When a server that ended is started again: ``no``, ``on-failure`` or ``always``.
         ready_timeout: Seconds the server may take to become ready.
@@ -65,6 +66,7 @@ class RunnerOptions:
     stateless: bool
     session_ttl: float
     shares_sessions: bool
+    per_session: bool
     replicas: int
     restart: str
     ready_timeout: float
@@ -113,6 +115,7 @@ class RunnerOptions:
             stateless=config.stateless,
             session_ttl=config.effective_session_ttl,
             shares_sessions=redis is not None and bool(redis.address),
+            per_session=config.stdio_mode == "per-session",
             replicas=1 if replicas is None else replicas,
             restart=config.restart or "always",
             ready_timeout=parse_duration(config.ready_timeout) if config.ready_timeout else _READY_TIMEOUT,
@@ -134,8 +137,8 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
         yield Problem(key, f"{why}; use streamable-http, or one replica, got {replicas}")
     if config.effective_session_ttl <= 0:
         yield Problem("session_ttl", f"must be positive, got {config.session_ttl!r}")
-    if config.stdio_mode == "per-session":
-        yield Problem("stdio_mode", "this version shares one process among all sessions; leave it out")
+    if config.stdio_mode and config.transport is not TransportType.STDIO:
+        yield Problem("stdio_mode", f"a server of {config.transport.value} has no such mode; leave it out")
     if config.idle_timeout:
         yield Problem("idle_timeout", "this version does not put workloads to sleep; leave it out")
     if config.endpoint_prefix and config.transport is TransportType.SSE:

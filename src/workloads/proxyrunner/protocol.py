@@ -6,9 +6,9 @@ from importlib.metadata import version
 from typing import Any
 
 __all__ = (
-    "CAPABILITIES_KEY", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "INITIALIZED", "LEGACY", "LOG_LEVEL_KEY", "MODERN",
-    "REPEATABLE", "REQUEST_CANCELLED", "SESSION_NOT_FOUND", "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY",
-    "discover_params", "initialize_params",
+    "CAPABILITIES_KEY", "CAPABILITY_REQUIRED", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "INITIALIZED", "LEGACY",
+    "LOG_LEVEL_KEY", "MODERN", "REPEATABLE", "REQUEST_CANCELLED", "SERVER_INFO_KEY", "SESSION_NOT_FOUND", "SUBSCRIPTION_KEY",
+    "UNSUPPORTED_VERSION", "VERSION_KEY", "discover_params", "initialize_params",
 )  # fmt: skip
 
 MODERN = "2026-07-28"
@@ -31,19 +31,25 @@ VERSION_KEY = _META + "protocolVersion"
 CAPABILITIES_KEY = _META + "clientCapabilities"
 CLIENT_INFO_KEY = _META + "clientInfo"
 LOG_LEVEL_KEY = _META + "logLevel"
+SERVER_INFO_KEY = _META + "serverInfo"
 SUBSCRIPTION_KEY = _META + "subscriptionId"
 
 SESSION_NOT_FOUND = -32001
 REQUEST_CANCELLED = -32800
 HEADER_MISMATCH = -32020
+CAPABILITY_REQUIRED = -32021
 UNSUPPORTED_VERSION = -32022
 
 _CLIENT_INFO = {"name": "workloads", "version": version("workloads")}
 
 
-def initialize_params() -> dict[str, Any]:
-    """What the proxy itself says in ``initialize``: it can do nothing that a server might ask of a client."""
-    return {"protocolVersion": LEGACY[0], "capabilities": {}, "clientInfo": _CLIENT_INFO}
+def initialize_params(capabilities: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the proxy itself says in ``initialize``.
+
+    Args:
+        capabilities: What a server may ask of it. Default: nothing.
+    """
+    return {"protocolVersion": LEGACY[0], "capabilities": capabilities or {}, "clientInfo": _CLIENT_INFO}
 
 
 def discover_params() -> dict[str, Any]:

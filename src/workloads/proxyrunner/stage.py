@@ -15,10 +15,11 @@ from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import TransportType, WorkloadStatus
 from workloads.proxyrunner.address import client_url
 from workloads.proxyrunner.app import Front
-from workloads.proxyrunner.assembly import Assembly, Source, assemble
+from workloads.proxyrunner.assembly import Assembly, assemble
 from workloads.proxyrunner.exchanges import Exchanges
 from workloads.proxyrunner.guard import Guard
 from workloads.proxyrunner.health import Health
+from workloads.proxyrunner.keeping import Source
 from workloads.proxyrunner.listener import Listener, bind
 from workloads.proxyrunner.threads import in_thread, taken_in_thread
 from workloads.proxyrunner.upstream import Upstream

@@ -11,7 +11,7 @@ import attrs
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner.backoff import Backoff
-from workloads.proxyrunner.link import RefusedError, ServerGoneError, TryModernError
+from workloads.proxyrunner.link import OtherEraError, RefusedError, ServerGoneError
 from workloads.proxyrunner.logtail import last_lines
 from workloads.proxyrunner.server import Server, close_pipes
 from workloads.proxyrunner.threads import in_thread
@@ -205,10 +205,10 @@ class Supervisor(Generic[T]):
                 return None
             case RefusedError() as error:
                 return _Run(f"not ready: {error}")
-            case TryModernError() if not self._retried:
+            case OtherEraError() if not self._retried:
                 self._retried = True
-                return _Run("it ended after it refused initialize", again=True)
-            case ServerGoneError() | TryModernError():
+                return _Run("it ended when it was asked for the new era", again=True)
+            case ServerGoneError() | OtherEraError():
                 run = await ended
                 return attrs.evolve(run, reason=f"{run.reason} before it was ready")
             case error:

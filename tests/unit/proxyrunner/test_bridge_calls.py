@@ -8,7 +8,8 @@ import pytest
 from tests.support.aio import run
 from tests.support.stdio_peer import connected
 
-from workloads.proxyrunner.bridge.calls import MAX_QUEUED, Calls, TooManyCallsError
+from workloads.proxyrunner.bridge.call import MAX_QUEUED
+from workloads.proxyrunner.bridge.calls import Calls, TooManyCallsError
 from workloads.proxyrunner.link import ServerGoneError
 
 

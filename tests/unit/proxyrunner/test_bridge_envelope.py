@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from workloads.proxyrunner.bridge.envelope import check_envelope, decoded, forwardable, status_of
+from workloads.proxyrunner.bridge.envelope import check_envelope, decoded, forwardable, log_level_of, status_of
 from workloads.proxyrunner.bridge.request import BridgeRequest, RefusedRequestError
 from workloads.proxyrunner.jsonrpc import kind_of
-from workloads.proxyrunner.protocol import CAPABILITIES_KEY, LOG_LEVEL_KEY, MODERN, VERSION_KEY
+from workloads.proxyrunner.protocol import CAPABILITIES_KEY, LEGACY, LOG_LEVEL_KEY, MODERN, VERSION_KEY
 
 META = {VERSION_KEY: MODERN, CAPABILITIES_KEY: {}}
 
@@ -87,12 +87,7 @@ def test_an_envelope_must_be_complete(missing):
 @pytest.mark.parametrize("version", ["banana", "2025-11-25", "2027-01-01", f"{MODERN}, {MODERN}"])
 def test_MCP_T6_a_version_that_is_not_served_is_named_with_those_that_are(version):
     found = check(headers(mcp_protocol_version=version), call())
-    assert found == (400, -32022, {"supported": [MODERN], "requested": version})
-
-
-def test_a_client_of_the_old_era_learns_which_era_is_served():
-    message = {"method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
-    assert check([], message) == (400, -32022, {"supported": [MODERN], "requested": "2025-11-25"})
+    assert found == (400, -32022, {"supported": [MODERN, *LEGACY], "requested": version})
 
 
 @pytest.mark.parametrize(
@@ -121,6 +116,7 @@ def test_MCP_T44_a_shared_server_is_not_asked_for_logs():
     assert forwardable(params) == {"name": "x", "_meta": META}
     assert LOG_LEVEL_KEY in params["_meta"]
     assert forwardable(None) is None
+    assert (log_level_of(params), log_level_of({"_meta": META}), log_level_of(None)) == ("debug", None, None)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from tests.support.stdio_peer import connected
 
 from workloads.proxyrunner.bridge.calls import Calls
 from workloads.proxyrunner.bridge.opening import Era, open_server
-from workloads.proxyrunner.link import RefusedError, ServerGoneError, TryModernError
+from workloads.proxyrunner.link import OtherEraError, RefusedError, ServerGoneError
 
 RESULT = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "1"}}
 DISCOVERED = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "resultType": "complete"}
 
 
-async def opening(script, first=Era.LEGACY):
+async def opening(script, first=Era.MODERN):
     calls = Calls(lambda message: None)
     async with connected(calls) as peer:
         task = asyncio.create_task(open_server(calls, first))
@@ -24,23 +24,12 @@ async def opening(script, first=Era.LEGACY):
         return await asyncio.wait_for(task, 5)
 
 
-def test_a_server_that_answers_initialize_is_of_the_old_era_and_is_initialized_at_once():
+def no(peer, request, code=-32601):
+    peer.answer(request, error={"code": code, "message": "no"})
+
+
+def test_a_server_that_answers_discover_is_of_the_new_era():
     async def script(peer, _):
-        request = await peer.hear()
-        assert request["method"] == "initialize"
-        assert request["params"]["protocolVersion"] == "2025-11-25"
-        assert request["params"]["capabilities"] == {}
-        peer.answer(request, result=RESULT)
-        assert (await peer.hear())["method"] == "notifications/initialized"
-
-    opened = run(opening(script))
-    assert (opened.era, opened.result) == (Era.LEGACY, RESULT)
-
-
-@pytest.mark.parametrize("code", [-32022, -32601, -32602, -32600])
-def test_a_server_that_refuses_initialize_and_answers_discover_is_modern(code):
-    async def script(peer, _):
-        peer.answer(await peer.hear(), error={"code": code, "message": "no"})
         request = await peer.hear()
         assert request["method"] == "server/discover"
         assert request["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == "2026-07-28"
@@ -50,29 +39,55 @@ def test_a_server_that_refuses_initialize_and_answers_discover_is_modern(code):
     assert (opened.era, opened.result) == (Era.MODERN, DISCOVERED)
 
 
+@pytest.mark.parametrize("code", [-32022, -32601, -32602, -32600])
+def test_a_server_that_refuses_discover_is_initialized_and_may_then_ask_anything(code):
+    async def script(peer, _):
+        no(peer, await peer.hear(), code)
+        request = await peer.hear()
+        assert request["method"] == "initialize"
+        assert request["params"]["protocolVersion"] == "2025-11-25"
+        assert set(request["params"]["capabilities"]) == {"sampling", "roots", "elicitation"}
+        peer.answer(request, result=RESULT)
+        assert (await peer.hear())["method"] == "notifications/initialized"
+
+    opened = run(opening(script))
+    assert (opened.era, opened.result) == (Era.LEGACY, RESULT)
+
+
+def test_a_server_that_discovers_only_old_versions_is_initialized():
+    async def script(peer, _):
+        peer.answer(await peer.hear(), result={**DISCOVERED, "supportedVersions": ["2025-11-25"]})
+        peer.answer(await peer.hear(), result=RESULT)
+
+    assert run(opening(script)).era is Era.LEGACY
+
+
 def test_a_server_that_refuses_both_is_refused_with_its_own_words():
     async def script(peer, _):
+        no(peer, await peer.hear())
         peer.answer(await peer.hear(), error={"code": -32600, "message": "no license"})
-        peer.answer(await peer.hear(), error={"code": -32601, "message": "what?"})
 
     with pytest.raises(RefusedError, match="-32600: no license"):
         run(opening(script))
 
 
-def test_MCP_T46_a_server_that_ends_when_it_is_asked_a_second_time_wants_a_new_process():
+def test_MCP_T46_a_server_that_ends_when_it_is_asked_in_the_new_way_wants_a_new_process():
+    """MCP-T46: child that exits on `server/discover` (rmcp style)."""
+
     async def script(peer, calls):
-        peer.answer(await peer.hear(), error={"code": -32022, "message": "no"})
         await peer.hear()
         peer.hang_up()
         await calls.pipe.ended.wait()
         calls.fail("ended")
 
-    with pytest.raises(TryModernError):
+    with pytest.raises(OtherEraError):
         run(opening(script))
 
 
-def test_a_server_that_ends_at_once_is_gone():
+def test_a_server_that_ends_when_it_is_initialized_is_gone():
     async def script(peer, calls):
+        no(peer, await peer.hear())
+        await peer.hear()
         peer.hang_up()
         await calls.pipe.ended.wait()
         calls.fail("exited with code 3")
@@ -81,19 +96,44 @@ def test_a_server_that_ends_at_once_is_gone():
         run(opening(script))
 
 
-def test_a_server_known_to_be_modern_is_asked_that_way_first_and_may_have_changed():
-    async def modern(peer, _):
-        request = await peer.hear()
-        assert request["method"] == "server/discover"
-        peer.answer(request, result=DISCOVERED)
-
-    assert run(opening(modern, Era.MODERN)).era is Era.MODERN
-
+def test_a_server_known_to_be_of_the_old_era_is_asked_that_way_first_and_may_have_changed():
     async def legacy(peer, _):
-        peer.answer(await peer.hear(), error={"code": -32601, "message": "what?"})
-        peer.answer(await peer.hear(), result=RESULT)
+        request = await peer.hear()
+        assert request["method"] == "initialize"
+        peer.answer(request, result=RESULT)
 
-    assert run(opening(legacy, Era.MODERN)).era is Era.LEGACY
+    assert run(opening(legacy, Era.LEGACY)).era is Era.LEGACY
+
+    async def modern(peer, _):
+        no(peer, await peer.hear(), -32022)
+        peer.answer(await peer.hear(), result=DISCOVERED)
+
+    assert run(opening(modern, Era.LEGACY)).era is Era.MODERN
+
+    async def neither(peer, _):
+        no(peer, await peer.hear(), -32600)
+        no(peer, await peer.hear())
+
+    with pytest.raises(RefusedError, match="-32600"):
+        run(opening(neither, Era.LEGACY))
+
+
+@pytest.mark.parametrize("answers", ["initialize", "server/discover", "both"])
+def test_a_server_that_says_nothing_is_asked_in_the_old_way_too_and_what_it_answers_counts(monkeypatch, answers):
+    monkeypatch.setattr("workloads.proxyrunner.bridge.opening.PATIENCE", 0.01)
+
+    async def script(peer, _):
+        discover, initialize = await peer.hear(), await peer.hear()
+        assert (discover["method"], initialize["method"]) == ("server/discover", "initialize")
+        if answers == "initialize":
+            peer.answer(initialize, result=RESULT)
+            assert (await peer.hear())["method"] == "notifications/initialized"
+            return
+        if answers == "both":  # it speaks the new era, and is quicker to refuse the old one
+            no(peer, initialize, -32022)
+        peer.answer(discover, result=DISCOVERED)
+
+    assert run(opening(script)).era is (Era.LEGACY if answers == "initialize" else Era.MODERN)
 
 
 def test_progress_and_logs_during_the_opening_are_no_answer():
@@ -101,6 +141,6 @@ def test_progress_and_logs_during_the_opening_are_no_answer():
         request = await peer.hear()
         peer.notify("notifications/message", level="info", data="starting")
         peer.say(b"Listening on stdio")
-        peer.answer(request, result=RESULT)
+        peer.answer(request, result=DISCOVERED)
 
-    assert run(opening(script)).era is Era.LEGACY
+    assert run(opening(script)).era is Era.MODERN

@@ -1,4 +1,4 @@
-"""Sessions of a legacy server's clients."""
+"""Sessions of clients of the old era."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import uuid
 import pytest
 from tests.support.aio import run
 
-from workloads.proxyrunner.bridge.calls import Call
+from workloads.proxyrunner.bridge.call import Call
+from workloads.proxyrunner.bridge.interest import Interest, concerns
 from workloads.proxyrunner.bridge.sessions import Outbox, Sessions, TooManySessionsError
 
 
@@ -31,7 +32,9 @@ def ended():
 
 @pytest.fixture
 def sessions(clock, ended):
-    return Sessions(ttl=60.0, clock=clock, on_end=ended.append, limit=3)
+    subject = Sessions(ttl=60.0, clock=clock, limit=3)
+    subject.on_end = ended.append
+    return subject
 
 
 def test_ids_are_random_uuids(sessions):
@@ -96,10 +99,37 @@ def test_ids_of_requests_are_told_apart_by_type(sessions):
     ("uri", "hears"),
     [("res://a", True), ("res://a/part", True), ("res://ab", False), ("res://b/x", True), ("res://", False)],
 )
-def test_a_subscriber_hears_of_a_resource_and_its_parts(sessions, uri, hears):
-    session = sessions.create()
-    session.subscriptions = {"res://a", "res://b/"}
-    assert session.hears_of(uri) is hears
+def test_a_subscriber_hears_of_a_resource_and_its_parts(uri, hears):
+    assert concerns({"res://a", "res://b/"}, uri) is hears
+
+
+def test_the_server_is_told_of_the_first_who_is_interested_and_of_the_last():
+    interest = Interest()
+    assert interest.add("res://a", "one")
+    assert not interest.add("res://a", "two")
+    assert not interest.remove("res://b", "one")
+    assert not interest.remove("res://a", "three")
+    assert not interest.remove("res://a", "one")
+    assert interest.remove("res://a", "two")
+    assert interest.add("res://a", "one")
+
+
+def test_only_a_session_that_never_had_another_beside_it_is_the_only_one(sessions):
+    assert sessions.only is None
+    first = sessions.create()
+    assert sessions.only is first
+    second = sessions.create()
+    sessions.end(first)
+    assert sessions.get(second.id) is second
+    assert sessions.only is None
+
+
+def test_a_session_knows_what_its_client_said_of_itself(sessions):
+    told = {"protocolVersion": "2025-03-26", "capabilities": {"roots": {}}, "clientInfo": {"name": "x"}}
+    session = sessions.create(told)
+    assert (session.version, session.capabilities, session.client_info) == ("2025-03-26", {"roots": {}}, {"name": "x"})
+    strange = sessions.create({"protocolVersion": "1999-01-01", "capabilities": 5})
+    assert (strange.version, strange.capabilities, strange.client_info) == ("2025-11-25", {}, {})
 
 
 def test_what_waits_for_a_client_is_bounded_and_equal_messages_wait_once():

@@ -20,6 +20,9 @@ class Front:
     def sessions(self):
         return len(self.held)
 
+    def remembers(self, state):
+        return state in self.held
+
     def holds(self, session_id):
         return session_id in self.held
 
@@ -34,8 +37,9 @@ class Front:
 
 
 class Request:
-    def __init__(self, method="", session=None):
+    def __init__(self, method="", session=None, state=None):
         self.method = method
+        self.params = None if state is None else {"requestState": state}
         self.headers = [] if session is None else [(b"mcp-session-id", session)]
 
 
@@ -70,6 +74,18 @@ def test_t25_requests_of_no_session_go_to_the_least_loaded_process_and_take_turn
 
     run(body())
     assert [len(front.served) for front in fronts] == [5, 0, 5]
+
+
+def test_a_request_that_goes_on_goes_to_the_process_that_knows_its_state():
+    fronts = [Front("a"), Front("b", load=5, held={"state"})]
+
+    async def body():
+        subject = pool(*fronts)
+        await subject.post(Request("tools/call", state="state"))
+        await subject.post(Request("tools/call", state="nobody's"))
+
+    run(body())
+    assert [len(front.served) for front in fronts] == [1, 1]
 
 
 def test_a_process_that_left_gets_nothing_and_another_says_that_its_session_is_unknown():

@@ -67,7 +67,7 @@ def test_listening_beyond_this_machine_needs_tokens_or_a_word_or_a_pod(host):
         ({"scaling_config": ScalingConfig(backend_replicas=2), "transport": "sse"}, "scaling_config.backend_replicas"),
         ({"backend_replicas": -1}, "backend_replicas"),
         ({"session_ttl": "-1s"}, "session_ttl"),
-        ({"stdio_mode": "per-session"}, "stdio_mode"),
+        ({"stdio_mode": "per-session", "transport": "sse"}, "stdio_mode"),
         ({"idle_timeout": "5m"}, "idle_timeout"),
         ({"transport": "sse", "endpoint_prefix": "/x"}, "endpoint_prefix"),
         ({"middleware_configs": middleware("audit")}, "middleware_configs[0].type"),

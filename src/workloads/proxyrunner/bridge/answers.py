@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from workloads.proxyrunner import sse
 from workloads.proxyrunner.asgi import respond
@@ -12,13 +12,15 @@ from workloads.proxyrunner.link import ServerGoneError
 from workloads.proxyrunner.replies import error_body, json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from workloads.proxyrunner.asgi import Send
-    from workloads.proxyrunner.bridge.calls import Call
+    from workloads.proxyrunner.bridge.call import Call
     from workloads.proxyrunner.bridge.request import Accepts
 
 __all__ = ("KEEP_ALIVE", "Answer", "ok")
+
+T = TypeVar("T")
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a stream says that it lives, and after which an answer becomes a stream."""
@@ -28,6 +30,10 @@ def ok(message: Message) -> int:
     """The HTTP status of a legacy answer: errors of the protocol are told in it."""
     del message
     return 200
+
+
+def _as_it_is(message: Message) -> Message:
+    return message
 
 
 class Answer:
@@ -42,6 +48,7 @@ class Answer:
         accepts: What the client can read.
         status_of: The HTTP status for a response.
         headers: More headers.
+        translate: Makes of a response what the client gets.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class Answer:
         *,
         status_of: Callable[[Message], int] = ok,
         headers: Sequence[tuple[bytes, bytes]] = (),
+        translate: Callable[[Message], Message] = _as_it_is,
     ) -> None:
         """Prepare to answer."""
         self._call = call
@@ -59,6 +67,7 @@ class Answer:
         self._accepts = accepts
         self._status_of = status_of
         self._headers = headers
+        self._translate = translate
         self._streaming = False
 
     @property
@@ -82,9 +91,9 @@ class Answer:
             await self.begin_stream()
             return True
         if message is None:
-            await self._respond()
+            await self.respond(self._response)
             return False
-        await self._event(encode(message))
+        await self.tell(message)
         return True
 
     async def deliver(self) -> None:
@@ -94,15 +103,43 @@ class Answer:
             ServerGoneError: The server ended before anything was sent.
         """
         try:
-            while (message := await self._next()) is not None:
-                if self._accepts.stream:
-                    await self._event(encode(message))
+            response = await self.relay()
         except ServerGoneError as error:
             if not self._streaming:
                 raise
             await self.end_with_error(str(error))
         else:
-            await self._respond()
+            await self.respond(response)
+
+    async def relay(self) -> Message:
+        """Send everything that comes before the response.
+
+        Returns:
+            The response, which is not sent.
+
+        Raises:
+            ServerGoneError: The server ended before it responded.
+        """
+        while (message := await self._patiently(self._call.next)) is not None:
+            if self._accepts.stream:
+                await self.tell(message)
+        return self._response
+
+    def follow(self, call: Call) -> None:
+        """The answer goes on with what comes for another request."""
+        self._call = call
+
+    async def wait(self, future: asyncio.Future[T]) -> T:
+        """Wait for something, and tell the client meanwhile that the stream lives."""
+
+        async def result() -> T:
+            return await asyncio.shield(future)
+
+        return await self._patiently(result)
+
+    async def tell(self, message: Message) -> None:
+        """Send a message on the stream, which begins if it has not begun."""
+        await self._event(encode(message))
 
     async def begin_stream(self) -> None:
         """Begin the stream, if it has not begun."""
@@ -117,20 +154,26 @@ class Answer:
             await self._event(error_body(self._call.request_id, INTERNAL_ERROR, message))
         await self._end()
 
-    async def _respond(self) -> None:
-        response = self._call.response
-        assert response is not None
+    async def respond(self, response: Message) -> None:
+        """Send the response, which completes the answer."""
+        response = self._translate(response)
         if self._streaming or not self._accepts.json:
             await self._event(encode(response))
             await self._end()
         else:
             await respond(self._send, json_reply(self._status_of(response), encode(response), *self._headers))
 
-    async def _next(self) -> Message | None:
+    @property
+    def _response(self) -> Message:
+        response = self._call.response
+        assert response is not None
+        return response
+
+    async def _patiently(self, get: Callable[[], Coroutine[object, object, T]]) -> T:
         while True:
             try:
                 async with asyncio.timeout(KEEP_ALIVE if self._accepts.stream else None):
-                    return await self._call.next()
+                    return await get()
             except TimeoutError:
                 await self.begin_stream()
                 await self._write(sse.KEEP_ALIVE)

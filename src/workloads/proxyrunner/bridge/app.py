@@ -6,21 +6,23 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from workloads.proxyrunner.asgi import CONNECTION, cut, follow, header, respond
+from workloads.proxyrunner.asgi import CONNECTION, cut, follow, respond
 from workloads.proxyrunner.body import MAX_BODY, read_body
 from workloads.proxyrunner.bridge.calls import TooManyCallsError
+from workloads.proxyrunner.bridge.envelope import check_envelope
 from workloads.proxyrunner.bridge.request import BridgeRequest, RefusedRequestError, parse_message
 from workloads.proxyrunner.gate import HOLD, UnavailableError
-from workloads.proxyrunner.headers import LEGACY_VERSIONS
-from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Kind, Message, encode
+from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Kind, encode
 from workloads.proxyrunner.link import ServerGoneError
-from workloads.proxyrunner.replies import method_not_allowed, refusal, unavailable
+from workloads.proxyrunner.replies import json_reply, method_not_allowed, refusal, unavailable
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from workloads.proxyrunner.asgi import Receive, Scope, Send
     from workloads.proxyrunner.gate import Gate
 
-__all__ = ("Bridge", "Front", "ProcessFront")
+__all__ = ("Bridge", "Front")
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +31,12 @@ _RETRY_PAUSE = 0.1
 
 
 class Front(Protocol):
-    """Serves what is behind the bridge to clients, in the era of the server. What it refuses, it raises."""
+    """Serves what is behind the bridge to clients of either era. What it refuses, it raises."""
+
+    @property
+    def discovered(self) -> dict[str, Any]:
+        """The result of ``server/discover``."""
+        ...
 
     async def post(self, request: BridgeRequest) -> None:
         """Serve a POST."""
@@ -41,32 +48,6 @@ class Front(Protocol):
 
     async def delete(self, request: BridgeRequest) -> None:
         """Serve a DELETE."""
-        ...
-
-
-class ProcessFront(Front, Protocol):
-    """What serves exactly one process."""
-
-    @property
-    def load(self) -> int:
-        """How many requests are in flight to it."""
-        ...
-
-    @property
-    def sessions(self) -> int:
-        """How many sessions it has."""
-        ...
-
-    def holds(self, session_id: str) -> bool:
-        """Whether it has that session."""
-        ...
-
-    def notify(self, message: Message) -> None:
-        """The server told something that belongs to no request."""
-        ...
-
-    def close(self) -> None:
-        """The process has ended."""
         ...
 
 
@@ -84,6 +65,7 @@ class Bridge:
         self._gate = gate
         self._max_body = max_body
         self._hold = hold
+        self._discovered: dict[str, Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -114,8 +96,7 @@ class Bridge:
             return
         if method not in ("GET", "HEAD", "DELETE"):
             raise RefusedRequestError(method_not_allowed("GET", "POST", "DELETE"))
-        version = header(request.headers, b"mcp-protocol-version")
-        if version is not None and version not in LEGACY_VERSIONS:
+        if request.modern:
             # There are neither streams nor sessions in the era that the client speaks.
             raise RefusedRequestError(method_not_allowed("POST"))
         if method == "HEAD":
@@ -144,13 +125,21 @@ class Bridge:
     async def _discover(self, request: BridgeRequest) -> None:
         """Serve ``server/discover``, by the next process if need be.
 
-        To a client any error here is a verdict: it takes the server for one of the old protocol, for good.
+        To a client any error here is a verdict: it takes the server for one of the old protocol, for good. So it does
+        not wait for a server that is started again, either: what the last one said still holds.
         """
+        if self._gate.waiting and self._discovered is not None and request.modern:
+            check_envelope(request)
+            body = encode({"jsonrpc": "2.0", "id": request.id, "result": self._discovered})
+            await respond(request.send, json_reply(200, body))
+            return
         try:
             async with asyncio.timeout(self._hold):
                 while True:
                     try:
-                        await (await self._gate.enter(self._hold)).post(request)
+                        front = await self._gate.enter(self._hold)
+                        self._discovered = front.discovered
+                        await front.post(request)
                     except (ServerGoneError, TooManyCallsError):
                         await asyncio.sleep(_RETRY_PAUSE)
                     else:

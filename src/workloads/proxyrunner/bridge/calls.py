@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from workloads.proxyrunner.bridge.blame import Blame
+from workloads.proxyrunner.bridge.call import Call, loud_enough
 from workloads.proxyrunner.bridge.pipe import Pipe, PipeClosedError
 from workloads.proxyrunner.jsonrpc import METHOD_NOT_FOUND, Kind, encode, kind_of, members, read
 from workloads.proxyrunner.link import ServerGoneError
@@ -22,98 +24,16 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.jsonrpc import Id, Message
 
-__all__ = ("MAX_IN_FLIGHT", "MAX_QUEUED", "Call", "Calls", "TooManyCallsError")
+__all__ = ("MAX_IN_FLIGHT", "Calls", "TooManyCallsError")
 
 _log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 1_000
 """Requests that may be in flight on one pipe."""
 
-MAX_QUEUED = 100
-"""Notifications kept for one client that does not read them yet."""
-
 
 class TooManyCallsError(Exception):
     """The pipe has all the requests in flight that it may have."""
-
-
-class Call:
-    """A request in flight, and what came for it so far.
-
-    Args:
-        request_id: The client's id of the request.
-        minted: Its id on the pipe.
-        token: The client's progress token; None when it gave none.
-        request: What is to be sent.
-        endless: Whether it is answered only when it is over, as a subscription is; its notifications must not be lost.
-    """
-
-    def __init__(
-        self, request_id: Id, minted: str, token: Id | None, request: Message, *, endless: bool = False
-    ) -> None:
-        """A request that was just made."""
-        self.request = request
-        self.request_id = request_id
-        self.minted = minted
-        self.token = token
-        self.endless = endless
-        self.on_end: Callable[[], object] | None = None
-        """Called when the call ends after its client has gone; until then nobody gave it up."""
-        self.gone = ""
-        """How the server ended, if it did before it answered."""
-        self._notifications: deque[Message] = deque()
-        self._response: Message | None = None
-        self._lost = False
-        self._news = asyncio.Event()
-
-    @property
-    def response(self) -> Message | None:
-        """The answer, once all notifications before it were taken."""
-        return None if self._notifications else self._response
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing more will come."""
-        return self._response is not None or bool(self.gone)
-
-    def notify(self, message: Message) -> None:
-        """A notification came that belongs to the request."""
-        if len(self._notifications) < MAX_QUEUED:
-            self._notifications.append(message)
-        elif self.endless:
-            # A subscriber must not miss anything: a stream that ends tells it to look again.
-            self._lost = True
-        else:
-            self._notifications.popleft()
-            self._notifications.append(message)
-        self._news.set()
-
-    def resolve(self, message: Message) -> None:
-        """The answer came."""
-        if not self.done:
-            self._response = message
-            self._news.set()
-
-    def fail(self, reason: str) -> None:
-        """No answer will come."""
-        self.gone = reason
-        self._news.set()
-
-    async def next(self) -> Message | None:
-        """The next notification; None when there is none left and the answer is there.
-
-        Raises:
-            ServerGoneError: No answer will come, or notifications that must not be lost were.
-        """
-        while True:
-            if self._notifications:
-                return self._notifications.popleft()
-            if self._response is not None:
-                return None
-            if self.gone or self._lost:
-                raise ServerGoneError(self.gone or "too many notifications were not read")
-            self._news.clear()
-            await self._news.wait()
 
 
 class Calls:
@@ -121,14 +41,24 @@ class Calls:
 
     Args:
         on_notification: Takes the notifications that belong to no request.
+        on_request: Takes the requests of the server, with the request of ours that must have caused it; None in its
+            place when none is in flight. Returns whether somebody will answer. Default: nobody ever does.
         limit: How many requests may be in flight.
     """
 
-    def __init__(self, on_notification: Callable[[Message], None], *, limit: int = MAX_IN_FLIGHT) -> None:
+    def __init__(
+        self,
+        on_notification: Callable[[Message], None],
+        on_request: Callable[[Message, Call | None], bool] | None = None,
+        *,
+        limit: int = MAX_IN_FLIGHT,
+    ) -> None:
         """Begin with none."""
         self.pipe = Pipe(self._receive)
         self._on_notification = on_notification
+        self._on_request = on_request
         self._limit = limit
+        self._blame = Blame(time.monotonic)
         self._calls: dict[str, Call] = {}
         self._numbers = count(1)
         self._posts: set[asyncio.Task[None]] = set()
@@ -137,7 +67,21 @@ class Calls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def open(self, method: str, params: dict[str, Any] | None, request_id: Id, *, endless: bool = False) -> Call:
+    @property
+    def quiet(self) -> bool:
+        """Whether the server has nothing to do that anybody asked for."""
+        return self._blame.quiet(self._calls.values())
+
+    def open(
+        self,
+        method: str,
+        params: dict[str, Any] | None,
+        request_id: Id,
+        *,
+        endless: bool = False,
+        owner: object = None,
+        log_level: str | None = None,
+    ) -> Call:
         """Take a request on; :meth:`submit` sends it.
 
         Args:
@@ -145,6 +89,8 @@ class Calls:
             params: Its parameters, as the client gave them; None when it gave none.
             request_id: The client's id.
             endless: Whether it is answered only when it is over.
+            owner: The session that asks; None when the client has none.
+            log_level: The least urgent log message that the client wants; None is none at all.
 
         Returns:
             The call, to be ended with :meth:`finish` or :meth:`cancel`.
@@ -162,7 +108,7 @@ class Calls:
         request: Message = {"jsonrpc": "2.0", "id": minted, "method": method}
         if params is not None:
             request["params"] = params
-        call = Call(request_id, minted, token, request, endless=endless)
+        call = Call(request_id, minted, token, request, endless=endless, owner=owner, log_level=log_level)
         self._calls[minted] = call
         return call
 
@@ -198,6 +144,7 @@ class Calls:
     def cancel(self, call: Call, reason: str) -> None:
         """Nobody waits for the answer any more: tell the server, unless it has answered."""
         if self.finish(call):
+            self._blame.cancelled(call)
             self.post("notifications/cancelled", {"requestId": call.minted, "reason": reason})
 
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
@@ -217,6 +164,28 @@ class Calls:
     def post(self, method: str, params: dict[str, Any]) -> None:
         """Send a notification when the pipe takes it; nobody waits for that, and the server may be gone."""
         self._post({"jsonrpc": "2.0", "method": method, "params": params})
+
+    async def respond(self, request: Message, outcome: Message) -> None:
+        """Answer a request of the server.
+
+        Args:
+            request: The request.
+            outcome: The member ``result`` or ``error`` of the answer.
+
+        Raises:
+            ServerGoneError: The server has ended.
+        """
+        await self._send({"jsonrpc": "2.0", "id": request["id"], **outcome})
+
+    def decline(self, request: Message, outcome: Message | None = None) -> None:
+        """Answer a request of the server that no client answers.
+
+        Args:
+            request: The request.
+            outcome: The answer. Default: that there is no such method here.
+        """
+        refused = {"error": {"code": METHOD_NOT_FOUND, "message": "Not available through this proxy"}}
+        self._post({"jsonrpc": "2.0", "id": request["id"], **(outcome or refused)})
 
     def forget(self, method: str, params: dict[str, Any]) -> None:
         """Send a request whose answer interests nobody."""
@@ -276,7 +245,7 @@ class Calls:
             case Kind.NOTIFICATION:
                 self._route(message)
             case Kind.REQUEST:
-                self._decline(message)
+                self._request(message)
             case None:
                 if line.strip():
                     _log.debug("dropped what is no message", extra={"bytes": len(line)})
@@ -284,6 +253,7 @@ class Calls:
     def _answer(self, message: Message) -> None:
         call = self._find(message["id"])
         if call is None:  # cancelled, or never asked
+            self._blame.answered(str(message["id"]))
             return
         self.finish(call)
         message["id"] = call.request_id
@@ -299,11 +269,18 @@ class Calls:
                     params["progressToken"] = call.token
                     call.notify(message)
             case "notifications/message":
-                # It does not tell which request it belongs to: on a shared pipe it could reach the wrong client.
-                return
+                # It does not tell which request it belongs to; where that is not certain, nobody may see it.
+                call = self._blame.find(self._calls.values())
+                if call is not None:
+                    if loud_enough(message, call.log_level):
+                        call.notify(message)
+                elif self.quiet:
+                    self._on_notification(message)
             case "notifications/cancelled":
                 call = self._find(params.get("requestId"))
-                if call is not None and call.endless:
+                if call is None:
+                    self._on_notification(message)
+                elif call.endless:
                     self.finish(call)
                     call.fail("the server ended the subscription")
             case _:
@@ -314,14 +291,15 @@ class Calls:
                 elif SUBSCRIPTION_KEY not in members(params.get("_meta")):
                     self._on_notification(message)
 
-    def _decline(self, message: Message) -> None:
-        """Answer a request of the server. Nothing in it says for which client it is, so none can be asked."""
-        answer: Message = {"jsonrpc": "2.0", "id": message["id"]}
+    def _request(self, message: Message) -> None:
+        """Pass a request of the server on, if it is certain whose request caused it."""
         if message["method"] == "ping":
-            answer["result"] = {}
-        else:
-            answer["error"] = {"code": METHOD_NOT_FOUND, "message": "Not available through this proxy"}
-        self._post(answer)
+            self.decline(message, {"result": {}})
+            return
+        call = self._blame.find(self._calls.values())
+        certain = call is not None or self.quiet
+        if not certain or self._on_request is None or not self._on_request(message, call):
+            self.decline(message)
 
     def _find(self, minted: object) -> Call | None:
         return self._calls.get(minted) if isinstance(minted, str) else None

@@ -18,6 +18,7 @@ from workloads.proxyrunner.jsonrpc import (
 from workloads.proxyrunner.protocol import (
     CAPABILITIES_KEY,
     HEADER_MISMATCH,
+    LEGACY,
     LOG_LEVEL_KEY,
     MODERN,
     UNSUPPORTED_VERSION,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.bridge.request import BridgeRequest
 
-__all__ = ("check_envelope", "decoded", "forwardable", "status_of")
+__all__ = ("check_envelope", "decoded", "forwardable", "log_level_of", "status_of")
 
 # Which member of the parameters a request's Mcp-Name repeats.
 _NAMED_BY = {
@@ -56,12 +57,10 @@ def check_envelope(request: BridgeRequest) -> None:
         name = request.single(b"mcp-name")
     except ValueError as error:
         raise request.refuse(400, HEADER_MISMATCH, str(error)) from None
-    if request.method == "initialize":
-        version = str(members(request.params).get("protocolVersion", version))
-    elif version is None:
+    if version is None:
         raise request.refuse(400, HEADER_MISMATCH, "Missing header mcp-protocol-version")
     if version != MODERN:
-        data = {"supported": [MODERN], "requested": version}
+        data = {"supported": [MODERN, *LEGACY], "requested": version}
         raise request.refuse(400, UNSUPPORTED_VERSION, "Unsupported protocol version", data)
     if request.kind is Kind.RESPONSE:
         raise request.refuse(400, INVALID_REQUEST, "Responses cannot be posted")
@@ -97,14 +96,20 @@ def decoded(value: str) -> str | None:
 
 
 def forwardable(params: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The parameters that go on to a server which many clients share.
+    """The parameters that go on to a server which is at other requests too.
 
     Its log messages do not tell whom they are for, so they are dropped, and it is not asked for any.
     """
-    meta = members(members(params).get("_meta"))
-    if params is None or LOG_LEVEL_KEY not in meta:
+    if params is None or log_level_of(params) is None:
         return params
+    meta = members(params.get("_meta"))
     return {**params, "_meta": {key: value for key, value in meta.items() if key != LOG_LEVEL_KEY}}
+
+
+def log_level_of(params: dict[str, Any] | None) -> str | None:
+    """The least urgent log message that a request asks for; None when it asks for none."""
+    level = members(members(params).get("_meta")).get(LOG_LEVEL_KEY)
+    return level if isinstance(level, str) else None
 
 
 def status_of(response: Message) -> int:

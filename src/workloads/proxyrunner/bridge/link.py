@@ -7,19 +7,21 @@ import time
 from typing import TYPE_CHECKING
 
 from workloads.proxyrunner.bridge.calls import Calls
-from workloads.proxyrunner.bridge.legacy import LegacyFront
-from workloads.proxyrunner.bridge.modern import ModernFront
-from workloads.proxyrunner.bridge.opening import Era, open_server
-from workloads.proxyrunner.link import RefusedError, TryModernError
+from workloads.proxyrunner.bridge.opening import Era, initialize, open_server
+from workloads.proxyrunner.bridge.process_front import Elsewhere, ProcessFront
+from workloads.proxyrunner.link import OtherEraError, RefusedError
 from workloads.proxyrunner.server import close_pipes
 
 if TYPE_CHECKING:
-    from workloads.proxyrunner.bridge.app import ProcessFront
+    from typing import Any
+
+    from workloads.proxyrunner.bridge.call import Call
+    from workloads.proxyrunner.bridge.opening import Opened
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.jsonrpc import Message
     from workloads.runtimes.protocol import Replica
 
-__all__ = ("StdioConnector", "StdioLink")
+__all__ = ("StdioLink",)
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,9 @@ class StdioLink:
         exchanges: Where long-lived streams are entered.
         ttl: Seconds without a request after which a session ends.
         first: The era to try first.
+        params: What to say in ``initialize``; the process is then opened in no other way. Default: None, either way.
+        private: Whether the process is for one session only, whose client completes the opening.
+        elsewhere: What serves sessions in the place of the process. Default: nothing does.
         request_timeout: Seconds the server may take for a request; None is as long as it takes.
     """
 
@@ -41,7 +46,10 @@ class StdioLink:
         exchanges: Exchanges,
         *,
         ttl: float,
-        first: Era = Era.LEGACY,
+        first: Era = Era.MODERN,
+        params: dict[str, Any] | None = None,
+        private: bool = False,
+        elsewhere: Elsewhere | None = None,
         request_timeout: float | None = None,
     ) -> None:
         """Prepare; :meth:`ready` connects."""
@@ -49,13 +57,18 @@ class StdioLink:
         self._exchanges = exchanges
         self._ttl = ttl
         self._first = first
+        self._params = params
+        self._private = private
+        self._elsewhere = elsewhere
         self._request_timeout = request_timeout
-        self._calls = Calls(self._notify)
+        self._calls = Calls(self._notify, self._ask)
         self._front: ProcessFront | None = None
         self._connected = False
         self.last_answer = ""
         self.era: Era | None = None
         """The era of the process, once it is known, and of the next process of this server."""
+        self.refused = False
+        """Whether the process answered its opening request with an error."""
 
     async def ready(self) -> tuple[ProcessFront, float]:
         """Connect, and wait for the answer to the opening request.
@@ -65,7 +78,7 @@ class StdioLink:
 
         Raises:
             RefusedError: It speaks neither era.
-            TryModernError: It refused the old one and ended.
+            OtherEraError: It ended when it was asked in the way of the new era.
             ServerGoneError: It ended.
         """
         stdin, stdout = self._replica.stdin, self._replica.stdout
@@ -76,26 +89,30 @@ class StdioLink:
         await self._calls.pipe.open(stdin, stdout)
         self.last_answer = "no answer to its opening request"
         try:
-            opened = await open_server(self._calls, self._first)
+            opened = await self._open()
         except RefusedError as error:
+            self.refused = True
             self.last_answer = str(error)
             raise
-        except TryModernError:
-            self.era = Era.MODERN
+        except OtherEraError:
+            self.era = Era.LEGACY
             raise
         self.era = opened.era
-        if opened.era is Era.MODERN:
-            self._front = ModernFront(self._calls, self._exchanges, request_timeout=self._request_timeout)
-        else:
-            self._front = LegacyFront(
-                self._calls,
-                opened.result,
-                self._exchanges,
-                ttl=self._ttl,
-                clock=time.monotonic,
-                request_timeout=self._request_timeout,
-            )
+        self._front = ProcessFront(
+            opened,
+            self._calls,
+            self._exchanges,
+            ttl=self._ttl,
+            elsewhere=self._elsewhere,
+            private=self._private,
+            request_timeout=self._request_timeout,
+        )
         return self._front, time.monotonic() - begun
+
+    async def _open(self) -> Opened:
+        if self._params is None:
+            return await open_server(self._calls, self._first)
+        return await initialize(self._calls, self._params, complete=not self._private)
 
     async def closed(self) -> None:
         """Wait until the process cannot be talked to any more."""
@@ -115,6 +132,9 @@ class StdioLink:
         if self._front is not None:
             self._front.notify(message)
 
+    def _ask(self, message: Message, call: Call | None) -> bool:
+        return self._front is not None and self._front.ask(message, call)
+
     def close_input(self) -> None:
         """Tell the process to end, in the way that the protocol says."""
         self._calls.pipe.close_input()
@@ -128,32 +148,3 @@ class StdioLink:
             close_pipes(self._replica)
         if self._calls.pipe.dropped:
             _log.warning("lines of the server were too long", extra={"dropped": self._calls.pipe.dropped})
-
-
-class StdioConnector:
-    """Connects to one process after the other, and remembers the era of the last.
-
-    Args:
-        exchanges: Where long-lived streams are entered.
-        ttl: Seconds without a request after which a session ends.
-        request_timeout: Seconds the server may take for a request; None is as long as it takes.
-    """
-
-    def __init__(self, exchanges: Exchanges, ttl: float, request_timeout: float | None) -> None:
-        """Nothing is known of the server yet."""
-        self._exchanges = exchanges
-        self._ttl = ttl
-        self._request_timeout = request_timeout
-        self._last: StdioLink | None = None
-
-    def __call__(self, replica: Replica) -> StdioLink:
-        """Make the link to a process."""
-        era = self._last.era if self._last is not None else None
-        self._last = StdioLink(
-            replica,
-            self._exchanges,
-            ttl=self._ttl,
-            first=era or Era.LEGACY,
-            request_timeout=self._request_timeout,
-        )
-        return self._last

@@ -1,98 +1,81 @@
-"""The bridge to a server of the protocol's new era: every request stands for itself, and there are no sessions."""
+"""Clients of the new era with a server of the new era: their requests go on, under names of the bridge's own."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from workloads.proxyrunner.asgi import respond
+from cachetools import LRUCache
+
 from workloads.proxyrunner.bridge.answers import Answer
-from workloads.proxyrunner.bridge.envelope import check_envelope, forwardable, status_of
-from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Kind, Message
-from workloads.proxyrunner.replies import json_reply, method_not_allowed
-from workloads.proxyrunner.streams import LongStream
+from workloads.proxyrunner.bridge.envelope import forwardable, log_level_of, status_of
+from workloads.proxyrunner.bridge.stateless_http import deliver, deliver_endlessly
+from workloads.proxyrunner.jsonrpc import members
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from workloads.proxyrunner.bridge.calls import Calls
     from workloads.proxyrunner.bridge.request import BridgeRequest
     from workloads.proxyrunner.exchanges import Exchanges
+    from workloads.proxyrunner.jsonrpc import Message
 
-__all__ = ("ModernFront",)
+__all__ = ("MAX_STATES", "ModernRequests")
 
-_LISTEN = "subscriptions/listen"
+MAX_STATES = 1_000
+"""Request states that are known to be of this process; of more, the oldest is forgotten."""
 
 
-class ModernFront:
-    """Serves streamable HTTP of the new era for one process.
+class ModernRequests:
+    """Does what clients without sessions ask for. Implements ``StatelessServer``.
 
     Args:
         calls: The requests in flight to the process.
-        exchanges: Where long-lived streams are entered.
+        discovered: What it said of itself, which every client gets.
         request_timeout: Seconds the server may take for a request; None is as long as it takes.
     """
 
-    def __init__(self, calls: Calls, exchanges: Exchanges, *, request_timeout: float | None = None) -> None:
-        """Prepare to serve."""
+    def __init__(self, calls: Calls, discovered: dict[str, Any], *, request_timeout: float | None = None) -> None:
+        """Serve with this process."""
         self._calls = calls
-        self._exchanges = exchanges
+        self._discovered = discovered
         self._request_timeout = request_timeout
+        self._states: LRUCache[int, None] = LRUCache(MAX_STATES)
 
     @property
-    def load(self) -> int:
-        """How many requests are in flight to the process."""
-        return len(self._calls)
+    def discovered(self) -> dict[str, Any]:
+        """The result of ``server/discover``."""
+        return self._discovered
 
-    @property
-    def sessions(self) -> int:
-        """None: 0."""
-        return 0
+    def remembers(self, state: str) -> bool:
+        """Whether the process gave out that request state. A server keeps the key to its states to itself."""
+        return hash(state) in self._states
 
-    def holds(self, session_id: str) -> bool:
-        """No: there are no sessions."""
-        del session_id
-        return False
-
-    def notify(self, message: Message) -> None:
-        """The server told something that belongs to no request: in this era nobody has asked for it."""
-
-    def close(self) -> None:
-        """The process has ended: nothing is kept for it."""
-
-    async def post(self, request: BridgeRequest) -> None:
-        """Serve a POST."""
-        check_envelope(request)
-        if request.kind is not Kind.REQUEST:
-            # The only notification a client has in this era cancels a request, and over HTTP it leaves for that.
-            await respond(request.send, json_reply(202, b""))
-            return
-        endless = request.method == _LISTEN
-        if endless and not request.accepts.stream:
-            raise request.refuse(406, INVALID_REQUEST, "Accept must allow text/event-stream")
-        call = self._calls.open(request.method, forwardable(request.params), request.id, endless=endless)
-        answer = Answer(call, request.send, request.accepts, status_of=status_of)
+    async def request(self, request: BridgeRequest) -> None:
+        """Answer a request."""
+        level = log_level_of(request.params)
+        params = request.params if level is not None and self._calls.quiet else forwardable(request.params)
+        call = self._calls.open(request.method, params, request.id, log_level=level)
+        answer = Answer(call, request.send, request.accepts, status_of=status_of, translate=self._noted)
         try:
             await self._calls.submit(call)
-            if not endless:
-                await self._deliver(request, answer)
-            elif await answer.begin():
-                await LongStream(self._exchanges, request.connection, request.send).run(answer.deliver())
+            await deliver(request, answer, self._request_timeout)
         finally:
             # Does nothing when the answer came. Else the client left, which in this era cancels.
             self._calls.cancel(call, "the client has gone")
 
-    async def get(self, request: BridgeRequest) -> None:
-        """Refuse a GET: there are no streams but answers."""
-        await respond(request.send, method_not_allowed("POST"))
-
-    async def delete(self, request: BridgeRequest) -> None:
-        """Refuse a DELETE: there are no sessions."""
-        await respond(request.send, method_not_allowed("POST"))
-
-    async def _deliver(self, request: BridgeRequest, answer: Answer) -> None:
+    async def listen(self, request: BridgeRequest, exchanges: Exchanges) -> None:
+        """Answer a subscription."""
+        call = self._calls.open(request.method, forwardable(request.params), request.id, endless=True)
+        answer = Answer(call, request.send, request.accepts, status_of=status_of)
         try:
-            async with asyncio.timeout(self._request_timeout):
-                await answer.deliver()
-        except TimeoutError:
-            if not answer.streaming:
-                raise request.refuse(504, INTERNAL_ERROR, "The server took too long") from None
-            await answer.end_with_error("The server took too long")
+            await self._calls.submit(call)
+            await deliver_endlessly(request, answer, exchanges)
+        finally:
+            self._calls.cancel(call, "the client has gone")
+
+    def _noted(self, response: Message) -> Message:
+        """The response, whose request state is noted as one of this process."""
+        state = members(response.get("result")).get("requestState")
+        if isinstance(state, str):
+            self._states[hash(state)] = None
+        return response

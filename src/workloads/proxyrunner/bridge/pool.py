@@ -1,4 +1,7 @@
-"""Several processes of a stdio server: a session stays with one, and what is of no session goes to the idlest."""
+"""Several processes of a stdio server: a session stays with one, and what is of none goes to the idlest.
+
+The state of a request that goes over several rounds means something to the process only that gave it out.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ from typing import TYPE_CHECKING
 
 from workloads.proxyrunner.asgi import header
 from workloads.proxyrunner.balance import Balance
+from workloads.proxyrunner.jsonrpc import members
 
 if TYPE_CHECKING:
-    from workloads.proxyrunner.bridge.app import Front, ProcessFront
+    from typing import Any
+
+    from workloads.proxyrunner.bridge.app import Front
+    from workloads.proxyrunner.bridge.process_front import ProcessFront
     from workloads.proxyrunner.bridge.request import BridgeRequest
 
 __all__ = ("FrontPool",)
@@ -33,6 +40,11 @@ class FrontPool:
         """A process is ready no more."""
         self._fronts = [front for front in self._fronts if front is not target]
 
+    @property
+    def discovered(self) -> dict[str, Any]:
+        """The result of ``server/discover``: of one, as they are copies of one server."""
+        return self._fronts[0].discovered
+
     async def post(self, request: BridgeRequest) -> None:
         """Serve a POST."""
         await self._choose(request).post(request)
@@ -55,4 +67,9 @@ class FrontPool:
                 if front.holds(session_id):
                     return front
             # Nobody holds it, and each of them can say so.
+        state = members(request.params).get("requestState")
+        if isinstance(state, str):
+            for front in self._fronts:
+                if front.remembers(state):
+                    return front
         return self._fronts[self._balance.choose([front.load for front in self._fronts])]

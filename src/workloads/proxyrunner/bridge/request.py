@@ -8,6 +8,7 @@ import attrs
 
 from workloads.proxyrunner.asgi import header
 from workloads.proxyrunner.jsonrpc import INVALID_REQUEST, PARSE_ERROR, Kind, Message, kind_of, members, read, usable_id
+from workloads.proxyrunner.protocol import HEADER_MISMATCH, LEGACY, VERSION_KEY
 from workloads.proxyrunner.replies import Reply, error_body, json_reply, refusal
 
 if TYPE_CHECKING:
@@ -84,6 +85,30 @@ class BridgeRequest:
     def params(self) -> dict[str, Any] | None:
         """The parameters of the message posted; None when it has none."""
         return self.message.get("params")
+
+    @property
+    def version(self) -> str | None:
+        """The protocol version that the request claims; None when it claims none.
+
+        Raises:
+            RefusedRequestError: It claims several.
+        """
+        try:
+            return self.single(b"mcp-protocol-version")
+        except ValueError as error:
+            raise self.refuse(400, INVALID_REQUEST, str(error)) from None
+
+    @property
+    def modern(self) -> bool:
+        """Whether it is of the era without sessions; an unknown version counts as such.
+
+        Raises:
+            RefusedRequestError: That is not certain.
+        """
+        version = self.version
+        if version is None and VERSION_KEY in members(members(self.params).get("_meta")):
+            raise self.refuse(400, HEADER_MISMATCH, "Missing header mcp-protocol-version")
+        return version is not None and version not in LEGACY
 
     @property
     def accepts(self) -> Accepts:

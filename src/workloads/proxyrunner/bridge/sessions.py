@@ -1,4 +1,4 @@
-"""The sessions of a legacy server's clients. Pure: the clock is given."""
+"""The sessions of clients of the old era. Pure: the clock is given."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import asyncio
 import uuid
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from workloads.proxyrunner.bridge.asking import Asks
+from workloads.proxyrunner.jsonrpc import members
+from workloads.proxyrunner.protocol import LEGACY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from workloads.proxyrunner.bridge.calls import Call
+    from workloads.proxyrunner.bridge.call import Call
     from workloads.proxyrunner.jsonrpc import Id
 
 __all__ = ("MAX_SESSIONS", "MAX_SUBSCRIPTIONS", "Outbox", "Session", "Sessions", "TooManySessionsError")
@@ -65,11 +69,22 @@ class Session:
         subscriptions: URIs of the resources whose changes it wants to hear of.
         end_stream: Ends its stream; None while none is open.
         busy: How many of its exchanges are under way.
+        asks: What the server asked the client.
+        version: The version of the protocol that the client asked for.
+        capabilities: What the client can do.
+        client_info: What the client calls itself.
+        log_level: The least urgent log message that it wants; None until it says.
     """
 
-    def __init__(self, session_id: str, now: float) -> None:
-        """A session that begins now."""
+    def __init__(self, session_id: str, now: float, params: dict[str, Any] | None = None) -> None:
+        """A session that begins now, with these parameters of ``initialize``."""
+        given = members(params)
         self.id = session_id
+        self.asks = Asks()
+        self.version = given["protocolVersion"] if given.get("protocolVersion") in LEGACY else LEGACY[0]
+        self.capabilities = members(given.get("capabilities"))
+        self.client_info = members(given.get("clientInfo"))
+        self.log_level: str | None = None
         self.outbox = Outbox()
         self.subscriptions: set[str] = set()
         self.end_stream: Callable[[], object] | None = None
@@ -99,10 +114,6 @@ class Session:
         """The requests in flight with that id. A client ought to have one at most."""
         return list(self._calls.get(_key(request_id), ()))
 
-    def hears_of(self, uri: str) -> bool:
-        """Whether the client subscribed to the resource, or to one that it is a part of."""
-        return uri in self.subscriptions or any(uri.startswith(f"{base.rstrip('/')}/") for base in self.subscriptions)
-
 
 class Sessions:
     """All sessions of one process.
@@ -110,18 +121,17 @@ class Sessions:
     Args:
         ttl: Seconds without a request after which a session ends.
         clock: The time, in seconds.
-        on_end: Called with each session that ends.
         limit: How many there may be.
     """
 
-    def __init__(
-        self, *, ttl: float, clock: Callable[[], float], on_end: Callable[[Session], None], limit: int = MAX_SESSIONS
-    ) -> None:
+    def __init__(self, *, ttl: float, clock: Callable[[], float], limit: int = MAX_SESSIONS) -> None:
         """Begin with none."""
+        self.on_end: Callable[[Session], None] | None = None
+        """Called with each session that ends."""
         self._ttl = ttl
         self._clock = clock
-        self._on_end = on_end
         self._limit = limit
+        self._begun = 0
         self._sessions: dict[str, Session] = {}
         self._swept = clock()
 
@@ -131,22 +141,28 @@ class Sessions:
     def __contains__(self, session_id: str) -> bool:
         return session_id in self._sessions
 
-    def create(self) -> Session:
-        """A new session.
+    @property
+    def only(self) -> Session | None:
+        """The one session that there ever was, so that nothing can be about another; None else."""
+        return next(iter(self._sessions.values()), None) if self._begun == 1 else None
+
+    def create(self, params: dict[str, Any] | None = None) -> Session:
+        """A new session, with these parameters of ``initialize``.
 
         Raises:
             TooManySessionsError: There are too many.
         """
-        self._sweep(force=len(self._sessions) >= self._limit)
+        self.sweep(force=len(self._sessions) >= self._limit)
         if len(self._sessions) >= self._limit:
             raise TooManySessionsError
-        session = Session(str(uuid.uuid4()), self._clock())
+        session = Session(str(uuid.uuid4()), self._clock(), params)
         self._sessions[session.id] = session
+        self._begun += 1
         return session
 
     def get(self, session_id: str) -> Session | None:
         """The session of that id, which is thereby in use; None when there is none, or none any more."""
-        self._sweep()
+        self.sweep()
         session = self._sessions.get(session_id)
         if session is None or self._expired(session):
             return None
@@ -165,22 +181,22 @@ class Sessions:
 
     def end(self, session: Session) -> None:
         """End a session."""
-        if self._sessions.pop(session.id, None) is not None:
-            self._on_end(session)
+        if self._sessions.pop(session.id, None) is not None and self.on_end is not None:
+            self.on_end(session)
 
     def all(self) -> list[Session]:
         """Every session."""
         return list(self._sessions.values())
 
-    def hears_any(self, uri: str) -> bool:
-        """Whether any session subscribed to exactly this URI."""
-        return any(uri in session.subscriptions for session in self._sessions.values())
-
     def _expired(self, session: Session) -> bool:
         return not session.busy and self._clock() - session.seen > self._ttl
 
-    def _sweep(self, *, force: bool = False) -> None:
-        # Now and then is enough: an expired session is not found in any case.
+    def sweep(self, *, force: bool = False) -> None:
+        """End the sessions that are expired. Now and then is enough: an expired one is not found in any case.
+
+        Args:
+            force: Do it even if it was done just now.
+        """
         if force or self._clock() - self._swept > self._ttl / 2:
             self._swept = self._clock()
             for session in self.all():

@@ -1,0 +1,132 @@
+"""One subscription to a server of the new era, for all sessions of the bridge: the sum of what any wants to hear of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from workloads.proxyrunner.bridge.calls import TooManyCallsError
+from workloads.proxyrunner.bridge.lowering import stamped, unmarked
+from workloads.proxyrunner.jsonrpc import members
+from workloads.proxyrunner.link import ServerGoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloads.proxyrunner.bridge.call import Call
+    from workloads.proxyrunner.bridge.calls import Calls
+    from workloads.proxyrunner.jsonrpc import Message
+
+__all__ = ("Feed",)
+
+_LISTEN = "subscriptions/listen"
+_ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+_ACK_TIMEOUT = 10.0
+_PAUSE = 1.0
+_LISTS = ("tools", "prompts", "resources")
+
+
+class Feed:
+    """Hears what changes at a server.
+
+    What is wanted only grows: a wider subscription is opened before the narrower one ends, so that nothing is missed.
+
+    Args:
+        calls: The requests in flight to the server.
+        deliver: Gets each notification.
+    """
+
+    def __init__(self, calls: Calls, deliver: Callable[[Message], None]) -> None:
+        """Hear nothing yet."""
+        self._calls = calls
+        self._deliver = deliver
+        self._wanted: set[str] = set()
+        self._honoured: set[str] = set()
+        self._current: Call | None = None
+        self._reading: dict[Call, asyncio.Task[None]] = {}
+        self._starting: asyncio.Task[bool] | None = None
+        self._turn = asyncio.Lock()
+
+    def start(self) -> None:
+        """Hear of changed lists, from soon on."""
+        if self._current is None and (self._starting is None or self._starting.done()):
+            self._starting = asyncio.create_task(self.cover(None))
+
+    async def cover(self, uri: str | None) -> bool:
+        """Hear of a resource, too.
+
+        Args:
+            uri: The resource; None for changed lists alone.
+
+        Returns:
+            Whether the server will tell of it.
+        """
+        async with self._turn:
+            if self._current is None or (uri is not None and uri not in self._honoured):
+                await self._widen(self._wanted if uri is None else self._wanted | {uri})
+            return self._current is not None and (uri is None or uri in self._honoured)
+
+    def close(self) -> None:
+        """The server has ended, or nobody wants to hear any more."""
+        for task in [*self._reading.values(), self._starting]:
+            if task is not None:
+                task.cancel()
+
+    async def _widen(self, wanted: set[str]) -> None:
+        notifications: dict[str, Any] = {f"{name}ListChanged": True for name in _LISTS}
+        if wanted:
+            notifications["resourceSubscriptions"] = sorted(wanted)
+        params = stamped({"notifications": notifications}, capabilities={}, client_info={})
+        honoured: asyncio.Future[set[str]] = asyncio.get_running_loop().create_future()
+        try:
+            call = self._calls.open(_LISTEN, params, 0, endless=True)
+            await self._calls.submit(call)
+        except (ServerGoneError, TooManyCallsError):
+            return
+        self._reading[call] = asyncio.create_task(self._read(call, honoured))
+        try:
+            async with asyncio.timeout(_ACK_TIMEOUT):
+                covered = await honoured
+        except (TimeoutError, ServerGoneError):
+            self._drop(call)
+            return
+        except BaseException:
+            self._drop(call)
+            raise
+        previous, self._current = self._current, call
+        self._wanted, self._honoured = wanted, covered
+        if previous is not None:
+            self._drop(previous)
+
+    def _drop(self, call: Call) -> None:
+        self._calls.cancel(call, "another subscription has taken over")
+        task = self._reading.pop(call, None)
+        if task is not None:
+            task.cancel()
+
+    async def _read(self, call: Call, honoured: asyncio.Future[set[str]]) -> None:
+        try:
+            while (message := await call.next()) is not None:
+                if message["method"] != _ACKNOWLEDGED:
+                    self._deliver({**message, "params": unmarked(members(message.get("params")))})
+                elif not honoured.done():
+                    said = members(members(message.get("params")).get("notifications"))
+                    honoured.set_result(set(said.get("resourceSubscriptions", ())))
+        except ServerGoneError:
+            pass
+        if not honoured.done():
+            honoured.set_exception(ServerGoneError("the server does not serve subscriptions"))
+        elif call is self._current and not call.gone:
+            await self._hear_again(call)
+
+    async def _hear_again(self, call: Call) -> None:
+        """The server ended the subscription, but lives on. What changed meanwhile is unknown: tell of everything."""
+        self._reading.pop(call, None)
+        self._current, self._honoured = None, set()
+        await asyncio.sleep(_PAUSE)
+        self._starting = asyncio.create_task(self.cover(None))
+        await asyncio.wait({self._starting})
+        for name in _LISTS:
+            self._deliver({"jsonrpc": "2.0", "method": f"notifications/{name}/list_changed"})
+        for uri in self._honoured:
+            self._deliver({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}})
