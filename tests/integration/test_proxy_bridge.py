@@ -8,24 +8,15 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from tests.support.aio import run
+from tests.support.bridges import JSON_ONLY, LINES, META, VERSION, Session, bridged, events, events_of, words
 from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, served
 
 from workloads import RunConfig
 from workloads.proxyrunner import ProxyRunner
-from workloads.proxyrunner.sse import EventReader
-
-LINES = Path(__file__).parents[1] / "servers" / "lines.py"
-VERSION = ("mcp-protocol-version", "2026-07-28")
-META = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-JSON_ONLY = ("accept", "application/json")
 
 
 @pytest.fixture
@@ -36,97 +27,6 @@ def trail(tmp_path):
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr("workloads.proxyrunner.backoff.FIRST_DELAY", 0.01)
-
-
-class Subject:
-    """A bridge to test, and what its server heard."""
-
-    def __init__(self, runner, told, trail):
-        self.port = runner.port
-        self.url = runner.url
-        self.told = told
-        self._trail = trail
-
-    async def heard(self, method=None, count=0):
-        """What the server heard, as soon as it heard so many messages of the method."""
-        async with asyncio.timeout(10):
-            while True:
-                lines = await asyncio.to_thread(self._trail.read_text)
-                found = [json.loads(line) for line in lines.splitlines(keepends=True) if line.endswith("\n")]
-                found = [message for message in found if method in (None, message.get("method"))]
-                if len(found) >= count:
-                    return found
-                await asyncio.sleep(0.01)
-
-    @asynccontextmanager
-    async def session(self):
-        """A client of the old era with a session."""
-        async with raw_client(self.port) as client:
-            answer = await client.post(request("initialize", protocolVersion="2025-06-18", capabilities={}))
-            assert answer.status == 200, answer
-            yield Session(self.port, answer.get("mcp-session-id"), client)
-
-    async def modern(self, method, request_id=1, *headers, meta=None, **params):
-        """A request of the new era, on a connection of its own."""
-        async with raw_client(self.port) as client:
-            message = request(method, request_id, **params, _meta={**META, **(meta or {})})
-            named = (("mcp-name", params["name"]),) if "name" in params else ()
-            return await client.post(message, VERSION, ("mcp-method", method), *named, *headers)
-
-
-class Session:
-    """A client of the old era."""
-
-    def __init__(self, port, session_id, client):
-        self.port = port
-        self.id = session_id
-        self.client = client
-        self.header = ("mcp-session-id", session_id)
-
-    async def post(self, message, *headers):
-        async with raw_client(self.port) as client:
-            return await client.post(message, self.header, *headers)
-
-    async def call(self, name, request_id=1, token=None, headers=(), **arguments):
-        meta = {} if token is None else {"_meta": {"progressToken": token}}
-        return await self.post(request("tools/call", request_id, name=name, arguments=arguments, **meta), *headers)
-
-    @asynccontextmanager
-    async def stream(self):
-        """The session's stream: an iterator over its messages."""
-        async with raw_client(self.port) as client:
-            client.write("GET", "/mcp", self.header, ("accept", "text/event-stream"))
-            head = await client.head()
-            assert head.status == 200
-            yield events(client)
-
-
-async def events(client):
-    reader = EventReader()
-    async for chunk in chunks(client.reader):
-        for event in reader.feed(chunk):
-            yield json.loads(event.data)
-
-
-def events_of(answer):
-    return [json.loads(event.data) for event in EventReader().feed(answer.body)]
-
-
-def words(answer):
-    message = answer.json if answer.get("content-type") == "application/json" else events_of(answer)[-1]
-    return message["result"]["content"][0]["text"]
-
-
-def bridged(body, trail, era="legacy", env=None, session_ttl="", **options):
-    async def whole():
-        told = Recorder()
-        env_vars = {"ERA": era, "TRAIL": str(trail), **(env or {})}
-        command = (sys.executable, str(LINES))
-        config = RunConfig(name="lines", command=command, transport="stdio", env_vars=env_vars, session_ttl=session_ttl)
-        async with ProxyRunner(config, observer=told, **options) as runner:
-            await body(Subject(runner, told, trail))
-
-    run(whole())
 
 
 def test_MCP_T37_the_server_is_initialized_once_and_every_client_gets_its_answer_with_their_own_id(trail):

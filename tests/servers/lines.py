@@ -2,7 +2,10 @@
 
 Its tools: ``echo`` (progress first, if it is asked for), ``wait`` (answers only when ``release`` is called), ``drop``
 (never answers), ``crash``, ``noise`` (writes what is no message), ``ask`` (asks the client first), ``log``, ``mumble``
-(progress, but no answer), ``change`` (says that the tools changed) and ``touch`` (says that a resource changed).
+(progress, but no answer), ``change`` (says that the tools changed), ``touch`` (says that a resource changed), ``pid``,
+and ``question`` (asks the client for its name in the way of the era, so often as ``times`` says).
+
+``ERA`` is ``legacy``, ``modern``, or ``both``: then the first request decides, as it does for servers of the SDK.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ from pathlib import Path
 ERA = os.environ.get("ERA", "legacy")
 TRAIL = Path(os.environ["TRAIL"]) if "TRAIL" in os.environ else None
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+FORM = {"message": "your name?", "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}
 waiting: list = []
 listening: dict = {}
+asked: dict = {}
 
 
 def say(**message) -> None:
@@ -42,6 +47,11 @@ def call(request) -> None:
             return
         case "crash":
             os._exit(3)
+        case "question":
+            question(request)
+            return
+        case "pid":
+            arguments = {"text": str(os.getpid())}
         case "echo":
             progress(params.get("_meta", {}).get("progressToken"), arguments)
         case "release":
@@ -73,6 +83,37 @@ def disturb(name, arguments) -> None:
             touch(arguments["uri"])
 
 
+def question(request) -> None:
+    """Ask, once more if need be; the answer tells what the client said, and what it was said to be able to do."""
+    params = request["params"]
+    arguments = params["arguments"]
+    method = arguments.get("method", "elicitation/create")
+    if ERA == "legacy":
+        asked[f"q{request['id']}"] = request
+        say(id=f"q{request['id']}", method=method, params=FORM if method == "elicitation/create" else {})
+        return
+    count = int(params.get("requestState", "0"))
+    if count < arguments.get("times", 1):
+        result = {"resultType": "input_required", "requestState": str(count + 1)}
+        result["inputRequests"] = {"who": {"method": method, "params": {**FORM, "mode": "form"}}}
+        say(id=request["id"], result=result)
+        return
+    say(id=request["id"], result=text(json.dumps(params["inputResponses"]["who"])))
+
+
+def answered(message) -> None:
+    """A client answered, or the bridge did in its place."""
+    request = asked.pop(message["id"], None)
+    if request is None:
+        return
+    arguments = request["params"]["arguments"]
+    arguments["times"] = arguments.get("times", 1) - 1
+    if arguments["times"] > 0 and "result" in message:
+        question(request)
+    else:
+        say(id=request["id"], result=text(json.dumps(message.get("result", {"error": message.get("error")}))))
+
+
 def touch(uri) -> None:
     if ERA == "legacy":
         say(method="notifications/resources/updated", params={"uri": uri})
@@ -81,16 +122,26 @@ def touch(uri) -> None:
 
 
 def open_legacy(request) -> None:
+    choose("legacy")
     if ERA == "modern":
         supported = {"supported": ["2026-07-28"], "requested": request["params"]["protocolVersion"]}
         say(id=request["id"], error={"code": -32022, "message": "Unsupported protocol version", "data": supported})
+        return
+    if os.environ.get("SLOW_INITIALIZE") and request["params"]["clientInfo"]["name"] != "workloads":
         return
     capabilities = {"tools": {"listChanged": True}, "resources": {"subscribe": True}}
     server = {"name": "lines", "version": "1"}
     say(id=request["id"], result={"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": server})
 
 
+def choose(era) -> None:
+    global ERA  # noqa: PLW0603  # as it is for the whole process
+    if ERA == "both":
+        ERA = era
+
+
 def open_modern(request) -> None:
+    choose("modern")
     if os.environ.get("EXIT_ON_DISCOVER"):
         os._exit(0)
     if ERA == "legacy":
@@ -129,9 +180,11 @@ def main() -> None:
                 say(id=request["id"], result={"tools": tools} | hints)
             case "subscriptions/listen":
                 listen(request)
+            case None:
+                answered(request)
             case "notifications/cancelled":
                 listening.pop(request["params"]["requestId"], None)
-            case "resources/subscribe" | "resources/unsubscribe" | "ping":
+            case "resources/subscribe" | "resources/unsubscribe" | "logging/setLevel" | "ping":
                 say(id=request["id"], result={})
             case "fail":
                 say(id=request["id"], error={"code": -32601, "message": "Method not found"})

@@ -185,8 +185,10 @@ class ModernSessions:
         asks: dict[str, Ask] = {}
         for key, each in asked.items():
             message = question(each)
-            if not declares(session.capabilities, message["method"], message["params"]):
-                said = f"The server asked for {message['method']}, which the client does not serve"
+            reachable = call.can_ask or session.end_stream is not None
+            if not reachable or not declares(session.capabilities, message["method"], message["params"]):
+                why = "does not serve" if reachable else "cannot get: it reads no stream"
+                said = f"The server asked for {message['method']}, which the client {why}"
                 raise _CannotAskError({"code": INTERNAL_ERROR, "message": said})
             ask = session.asks.put(message, call, asyncio.get_running_loop().create_future())
             if ask is None:
