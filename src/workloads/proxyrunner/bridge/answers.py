@@ -40,7 +40,8 @@ class Answer:
     """The answer to one request.
 
     Nothing is sent before there is something to say, for at most :data:`KEEP_ALIVE` seconds. If the first thing is the
-    response, it is sent as plain JSON with the status that fits it; after a notification, or silence, it is a stream.
+    response, it is sent as plain JSON with the status that fits it, unless the client would rather have a stream;
+    after a notification, or silence, it is a stream.
 
     Args:
         call: The request.
@@ -157,11 +158,13 @@ class Answer:
     async def respond(self, response: Message) -> None:
         """Send the response, which completes the answer."""
         response = self._translate(response)
-        if self._streaming or not self._accepts.json:
+        status = self._status_of(response)
+        preferred = self._accepts.stream_first and status == 200
+        if self._streaming or preferred or not self._accepts.json:
             await self._event(encode(response))
             await self._end()
         else:
-            await respond(self._send, json_reply(self._status_of(response), encode(response), *self._headers))
+            await respond(self._send, json_reply(status, encode(response), *self._headers))
 
     @property
     def _response(self) -> Message:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Accepts", "BridgeRequest", "RefusedRequestError", "parse_message")
 
-_ANY = ("*/*", "application/*")
-_ANY_TEXT = ("*/*", "text/*")
+_JSON = ("application/json", "application/*", "*/*")
+_STREAM = ("text/event-stream", "text/*", "*/*")
 
 
 class RefusedRequestError(Exception):
@@ -37,10 +37,17 @@ class RefusedRequestError(Exception):
 
 @attrs.frozen
 class Accepts:
-    """The forms of an answer that a client can read."""
+    """The forms of an answer that a client can read.
+
+    Attributes:
+        json: Whether it reads JSON.
+        stream: Whether it reads a stream of events.
+        stream_first: Whether it reads both, and names the stream first.
+    """
 
     json: bool
     stream: bool
+    stream_first: bool = False
 
 
 @attrs.define
@@ -114,12 +121,15 @@ class BridgeRequest:
     def accepts(self) -> Accepts:
         """The forms of an answer that the client can read; without an Accept header, any."""
         values = [value.decode("latin-1") for name, value in self.headers if name == b"accept"]
-        ranges = {item.partition(";")[0].strip().lower() for value in values for item in value.split(",")} - {""}
-        if not ranges:
+        ranges = [item.partition(";")[0].strip().lower() for value in values for item in value.split(",")]
+        if not any(ranges):
             return Accepts(json=True, stream=True)
+        json = next((place for place, item in enumerate(ranges) if item in _JSON), None)
+        stream = next((place for place, item in enumerate(ranges) if item in _STREAM), None)
         return Accepts(
-            json=not ranges.isdisjoint(("application/json", *_ANY)),
-            stream=not ranges.isdisjoint(("text/event-stream", *_ANY_TEXT)),
+            json=json is not None,
+            stream=stream is not None,
+            stream_first=json is not None and stream is not None and stream < json,
         )
 
     def single(self, name: bytes) -> str | None:
