@@ -20,6 +20,7 @@ BENCHMARKS = (
     "session_soak",
     "proxy_idle",
     "scaletozero",
+    "bridge",
 )
 OUT = Path(__file__).parent / "out"
 

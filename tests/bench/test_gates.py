@@ -7,13 +7,13 @@ from bench.__main__ import BENCHMARKS
 
 from bench import harness
 
-NEEDS = {"mcp_calls": "mcp", "proxy": "wrk"}
+NEEDS = {"bridge": ("uvx", "mcp-proxy"), "mcp_calls": ("mcp",), "proxy": ("wrk",)}
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.needs(NEEDS[name])] if name in NEEDS else []) for name in BENCHMARKS],
+    [pytest.param(name, marks=[pytest.mark.needs(*NEEDS[name])] if name in NEEDS else []) for name in BENCHMARKS],
 )
 def test_every_figure_is_within_its_limit(name):
     document = harness.measured(name)

