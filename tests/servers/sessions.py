@@ -61,6 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status: int, message: dict, *headers: tuple[str, str], counted: bool = False) -> None:
         result = RESULT | {"count": self.count()} if counted else RESULT
+        if "task" in message.get("params", {}):
+            result = result | {"taskId": f"task-ä-{os.getpid()}"}
         body = {"jsonrpc": "2.0", "id": message["id"], "result": result} if status == 200 else None
         self.send(status, json.dumps(body).encode() if body else b"", ("Content-Type", "application/json"), *headers)
 

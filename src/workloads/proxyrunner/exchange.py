@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from workloads.proxyrunner.asgi import header
+from workloads.proxyrunner.encoded import decoded
 from workloads.proxyrunner.headers import forwarded
 from workloads.proxyrunner.identity import IDENTITY
 from workloads.proxyrunner.jsonrpc import begins_session, members, read
 from workloads.proxyrunner.protocol import REPEATABLE
+from workloads.proxyrunner.trails import TRACED, TrailReader, state_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -112,6 +115,25 @@ class Exchange:
             self.head.kept = [item for item in self.head.kept if item[0] != b"mcp-session-id"]
             if name is not None:
                 self.head.kept.append((b"mcp-session-id", name.encode("latin-1")))
+
+    async def trail(self) -> str | None:
+        """The state it gives back, or the task it asks for."""
+        head = self.head
+        if not head.modern or head.mcp_method is None:
+            return None
+        if head.mcp_method.startswith(b"tasks/"):
+            name = header(head.kept, b"mcp-name")
+            return None if name is None else decoded(name.decode("latin-1"))
+        if head.mcp_method not in TRACED:
+            return None
+        await self.collect()
+        return state_in(self.body)
+
+    def tracer(self) -> TrailReader | None:
+        """Looks for states and tasks in the answer; None where it has none, or there is one replica."""
+        if self.visit is None or self.head.mcp_method not in TRACED:
+            return None
+        return TrailReader(self.visit.note)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers for the server."""

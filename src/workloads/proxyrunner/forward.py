@@ -15,7 +15,7 @@ from workloads.proxyrunner.exchange import Exchange
 from workloads.proxyrunner.gate import HOLD, UnavailableError
 from workloads.proxyrunner.headers import read_request, response_headers
 from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, is_request
-from workloads.proxyrunner.protocol import SESSION_NOT_FOUND
+from workloads.proxyrunner.protocol import HEADER_MISMATCH, SESSION_NOT_FOUND, is_enveloped
 from workloads.proxyrunner.sought import SessionTakenError, UnknownSessionError
 from workloads.proxyrunner.sse_ledger import SseLedger
 from workloads.proxyrunner.streams import LongStream
@@ -153,6 +153,10 @@ class Forwarder:
         if method == "POST":
             if starts_batch(exchange.body):
                 return replies.refusal(400, INVALID_REQUEST, "Batches are not supported", request=exchange.body)
+            if self._streamable and head.version is None and is_enveloped(exchange.body):
+                # Whoever writes an envelope means the new era, and shall not be taken for a client of the old one.
+                message = "Missing header mcp-protocol-version"
+                return replies.refusal(400, HEADER_MISMATCH, message, request=await exchange.message())
         elif self._streamable and method in ("GET", "HEAD", "DELETE"):
             if self._stateless:
                 return replies.method_not_allowed("POST", "OPTIONS")
@@ -274,11 +278,13 @@ class Forwarder:
 
 async def _relay(exchange: Exchange, answer: Answer) -> None:
     """Pass the body on, part by part, as fast as the client takes it."""
-    send = exchange.send
+    send, tracer = exchange.send, exchange.tracer()
     more = True
     while more:
         part = await answer.read()
         more = not answer.at_end
+        if tracer is not None:
+            tracer.feed(part)
         await send({"type": "http.response.body", "body": part, "more_body": more})
 
 

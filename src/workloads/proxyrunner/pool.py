@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
+from cachetools import LRUCache
 
 from workloads.proxyrunner.balance import Balance
 from workloads.proxyrunner.gate import UnavailableError
 from workloads.proxyrunner.sought import UnknownSessionError
+from workloads.proxyrunner.trails import MAX_TRAILS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.affinity import Affinity
@@ -46,12 +48,21 @@ class Visit:
         place: The replica.
         affinity: Where sessions are remembered; None where none is.
         session: The session of the request.
+        trails: Where states and tasks are remembered.
     """
 
-    def __init__(self, sought: Sought, place: Place, affinity: Affinity | None, session: Session | None) -> None:
+    def __init__(
+        self,
+        sought: Sought,
+        place: Place,
+        affinity: Affinity | None,
+        session: Session | None,
+        trails: MutableMapping[str, Place],
+    ) -> None:
         """Begin; :meth:`end` must follow."""
         self._sought = sought
         self._affinity = affinity
+        self._trails = trails
         self._ended = False
         self.place = place
         """The replica."""
@@ -91,6 +102,10 @@ class Visit:
         elif session and done and self._sought.begins:
             await affinity.begin(session, self._sought, self.address)
 
+    def note(self, trail: str) -> None:
+        """The answer tells of a state, or a task, that means something to this replica only."""
+        self._trails[trail] = self.place
+
     def end(self) -> None:
         """The exchange is over. Idempotent."""
         if self._ended:
@@ -114,6 +129,7 @@ class Pool:
         self._places: list[Place] = []
         self._balance = Balance()
         self._affinity = affinity
+        self._trails: LRUCache[str, Place] = LRUCache(MAX_TRAILS)
         self.doubted: Callable[[ReplicaAddress], object] | None = None
         """Told of a replica to which no connection could be made."""
 
@@ -161,10 +177,10 @@ class Pool:
             self.doubted(after.address)
         affinity, name = self._affinity, sought.session
         if affinity is None or name is None:
-            return Visit(sought, self._idlest(after), affinity, None)
+            return Visit(sought, await self._traced(sought) or self._idlest(after), affinity, None, self._trails)
         if sought.begins:
             sought.name_session(None)
-            return Visit(sought, self._idlest(after), affinity, None)
+            return Visit(sought, self._idlest(after), affinity, None, self._trails)
         session = await affinity.find(name, sought)
         place = self._holder(affinity, session)
         if place is None or (after is not None and place is after.place):
@@ -177,7 +193,7 @@ class Pool:
             if place is None:
                 raise UnknownSessionError
         sought.name_session(affinity.name_at_replica(session, name))
-        return Visit(sought, place, affinity, session)
+        return Visit(sought, place, affinity, session, self._trails)
 
     async def forgotten(self, sought: Sought, visit: Visit) -> Visit | None:
         """The replica does not know the session of a request any more: begin it again.
@@ -196,11 +212,17 @@ class Pool:
         if place is None:
             return None
         sought.name_session(affinity.name_at_replica(session, sought.session or session.id))
-        return Visit(sought, place, affinity, session)
+        return Visit(sought, place, affinity, session, self._trails)
 
     def _holder(self, affinity: Affinity, session: Session) -> Place | None:
         url = affinity.url_of(session)
         return next((place for place in self._places if place.address.url == url), None)
+
+    async def _traced(self, sought: Sought) -> Place | None:
+        """The replica that a request without session belongs to all the same; None when any will do."""
+        trail = await sought.trail() if len(self) > 1 else None
+        place = None if trail is None else self._trails.get(trail)
+        return place if place is not None and place.ready and place in self._places else None
 
     def _idlest(self, after: Visit | None) -> Place:
         places = [place for place in self._places if place.ready]

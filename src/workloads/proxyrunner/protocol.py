@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+from workloads.proxyrunner.jsonrpc import members, read
+
 __all__ = (
     "CAPABILITIES_KEY", "CAPABILITY_REQUIRED", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "INITIALIZED", "LEGACY",
-    "LOG_LEVEL_KEY", "MODERN", "REPEATABLE", "REQUEST_CANCELLED", "SERVER_INFO_KEY", "SESSION_NOT_FOUND", "SUBSCRIPTION_KEY",
-    "UNSUPPORTED_VERSION", "VERSION_KEY", "discover_params", "initialize_params",
+    "LOG_LEVEL_KEY", "MODERN", "REPEATABLE", "REQUEST_CANCELLED", "SERVER_INFO_KEY", "SESSION_NOT_FOUND",
+    "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY", "discover_params", "initialize_params", "is_enveloped",
 )  # fmt: skip
 
 MODERN = "2026-07-28"
@@ -41,6 +43,16 @@ CAPABILITY_REQUIRED = -32021
 UNSUPPORTED_VERSION = -32022
 
 _CLIENT_INFO = {"name": "workloads", "version": version("workloads")}
+
+
+def is_enveloped(text: bytes) -> bool:
+    """Whether a text is a message whose metadata names a version of the protocol, as those of the new era do."""
+    if VERSION_KEY.encode() not in text:
+        return False
+    try:
+        return VERSION_KEY in members(members(members(read(text)).get("params")).get("_meta"))
+    except ValueError:
+        return False
 
 
 def initialize_params(capabilities: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -41,6 +41,10 @@ class Sought(Protocol):
         """Whether it begins a session."""
         ...
 
+    async def trail(self) -> str | None:
+        """The state it gives back, or the task it asks for: what ties it to a replica though it has no session."""
+        ...
+
     @property
     def body(self) -> bytes:
         """Its body, or how that begins."""

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from workloads.proxyrunner.bridge.envelope import check_envelope, decoded, forwardable, log_level_of, status_of
+from workloads.proxyrunner.bridge.envelope import check_envelope, forwardable, log_level_of, status_of
 from workloads.proxyrunner.bridge.request import BridgeRequest, RefusedRequestError
+from workloads.proxyrunner.encoded import decoded
 from workloads.proxyrunner.jsonrpc import kind_of
 from workloads.proxyrunner.protocol import CAPABILITIES_KEY, LEGACY, LOG_LEVEL_KEY, MODERN, VERSION_KEY
 

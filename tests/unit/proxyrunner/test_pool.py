@@ -37,6 +37,10 @@ class Request:
     target: bytes = b"/mcp"
     body: bytes = b""
     named: str | None = "unchanged"
+    tied_to: str | None = None
+
+    async def trail(self):
+        return self.tied_to
 
     def name_session(self, name):
         self.named = name
@@ -418,5 +422,33 @@ def test_a_replica_that_could_not_be_reached_is_avoided_if_there_is_another():
         pool.pause(failed.address)
         with pytest.raises(UnavailableError):
             await pool.visit(Request())
+
+    run(body())
+
+
+def test_MCP_T28_a_request_goes_where_its_task_or_state_came_from_and_elsewhere_when_that_is_gone():
+    """MCP-T28: `tasks/get` pinned by `Mcp-Name`."""
+
+    async def body():
+        subject = Pool()
+        addresses = [ReplicaAddress("127.0.0.1", 1000 + index) for index in range(3)]
+        for address in addresses:
+            subject.add(address)
+
+        async def visited(tied_to=None):
+            visit = await subject.visit(Request(tied_to=tied_to))
+            visit.end()
+            return visit
+
+        await visited()
+        minted = await visited()
+        minted.note("task")
+        assert minted.address.port == 1001
+        assert [(await visited("task")).address.port for _ in range(5)] == [1001] * 5
+        assert len({(await visited("unknown")).address.port for _ in range(6)}) == 3
+        subject.pause(addresses[1])
+        assert (await visited("task")).address.port != 1001
+        subject.remove(addresses[1])
+        assert (await visited("task")).address.port != 1001
 
     run(body())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
 
+from workloads.proxyrunner.encoded import decoded
 from workloads.proxyrunner.jsonrpc import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.bridge.request import BridgeRequest
 
-__all__ = ("check_envelope", "decoded", "forwardable", "log_level_of", "status_of")
+__all__ = ("check_envelope", "forwardable", "log_level_of", "status_of")
 
 # Which member of the parameters a request's Mcp-Name repeats.
 _NAMED_BY = {
@@ -42,7 +41,6 @@ _NAMED_BY = {
     "tasks/cancel": "taskId",
 }
 _BAD_REQUEST = frozenset({PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS, *range(-32029, -32019)})
-_ENCODED, _END = "=?base64?", "?="
 
 
 def check_envelope(request: BridgeRequest) -> None:
@@ -81,18 +79,6 @@ def _check_request(request: BridgeRequest, method: str | None, name: str | None)
     key = _NAMED_BY.get(request.method)
     if key is not None and (name is None or decoded(name) != params.get(key)):
         raise request.refuse(400, HEADER_MISMATCH, "mcp-name header does not match the body")
-
-
-def decoded(value: str) -> str | None:
-    """The value of a header that may be encoded because it is not plain ASCII; None when it is malformed."""
-    if not value.startswith(_ENCODED):
-        return value
-    if not value.endswith(_END):
-        return None
-    try:
-        return base64.b64decode(value[len(_ENCODED) : -len(_END)], validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
 
 
 def forwardable(params: dict[str, Any] | None) -> dict[str, Any] | None:
