@@ -281,3 +281,59 @@ def test_MCP_T32_a_server_may_change_its_era_and_an_outage_decides_nothing():
         assert (await probe()).body == dual
 
     through(handle, body)
+
+
+@pytest.mark.needs("mcp")
+@pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
+def test_MCP_T27_a_subscription_hears_of_changes_at_every_replica():
+    """MCP-T27: listen on B, change on A: event arrives (fan-in) exactly in order ack, event."""
+    from mcp import Client
+
+    async def body():
+        async with replicated("conformance.py", 3) as runner, Client(runner.url) as client:
+            uris = [f"test://{number}" for number in range(6)]
+            async with client.listen(resource_subscriptions=uris) as events:
+                for uri in uris:  # at one replica after the other
+                    await client.call_tool("touch", {"uri": uri})
+                    async with asyncio.timeout(10):
+                        assert str((await anext(events)).uri) == uri
+
+    run(body(), timeout=50)
+
+
+def test_MCP_T27_a_subscription_ends_when_it_cannot_hear_of_all_any_more(monkeypatch):
+    import os
+    import signal
+
+    from tests.support.runners import Recorder
+
+    monkeypatch.setattr("workloads.proxyrunner.backoff.FIRST_DELAY", 0.01)
+
+    async def body():
+        told = Recorder()
+        command = (sys.executable, str(SERVERS / "listening.py"))
+        config = RunConfig(name="many", command=command, transport="streamable-http", backend_replicas=2)
+        async with ProxyRunner(config, observer=told) as runner, raw_client(runner.port) as client:
+
+            async def listen():
+                body = json.dumps(request("subscriptions/listen", 1, notifications={}, _meta=META)).encode()
+                client.write("POST", "/mcp", JSON, MODERN, ("mcp-method", "subscriptions/listen"), body=body)
+                assert (await client.head()).status == 200
+                parts = chunks(client.reader)
+                assert b"acknowledged" in await anext(parts)
+                return parts
+
+            for _ in range(2):  # whichever of the two the stream is of
+                parts = await listen()
+                os.kill(told.pids[-1], signal.SIGKILL)
+                rest = b""
+                try:
+                    async for part in parts:
+                        rest += part
+                except (asyncio.IncompleteReadError, ConnectionError):
+                    return
+                assert b"result" not in rest
+                pids = len(told.pids)
+                await told.until(lambda self, pids=pids: len(self.pids) > pids and self.ready[-1] == (2, 2))
+
+    run(body())

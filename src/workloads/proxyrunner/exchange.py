@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.body import Intake
     from workloads.proxyrunner.headers import RequestHead
-    from workloads.proxyrunner.pool import Visit
+    from workloads.proxyrunner.pool import Pool, Visit
     from workloads.proxyrunner.upstream import Answer
     from workloads.session import Identity
 
@@ -46,6 +46,7 @@ class Exchange:
         connection: The client's connection.
         authority: Host and port of the server it was sent to.
         visit: The replica it was sent to, if that was chosen from several.
+        pool: Those, then.
     """
 
     scope: Scope
@@ -57,6 +58,7 @@ class Exchange:
     connection: ClientConnection
     authority: bytes = b""
     visit: Visit | None = None
+    pool: Pool | None = None
 
     @property
     def method(self) -> str:
@@ -75,6 +77,11 @@ class Exchange:
     def discovers(self) -> bool:
         """Whether it is a ``server/discover``."""
         return self.head.mcp_method == _DISCOVER
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is a subscription."""
+        return self.head.modern and self.head.mcp_method == _LISTEN
 
     @property
     def session(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from workloads.errors import SessionStoreUnavailableError
@@ -12,6 +13,7 @@ from workloads.proxyrunner.address import ReplicaAddress
 from workloads.proxyrunner.asgi import CONNECTION, cut, follow, respond
 from workloads.proxyrunner.body import MAX_BODY, Intake, has_body, starts_batch
 from workloads.proxyrunner.exchange import Exchange
+from workloads.proxyrunner.fan_in import FanIn
 from workloads.proxyrunner.gate import HOLD, UnavailableError
 from workloads.proxyrunner.headers import read_request, response_headers
 from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, is_request
@@ -251,13 +253,48 @@ class Forwarder:
                 await _relay(exchange, answer)
             elif self._ledger is None:
                 stream = LongStream(self._exchanges, exchange.connection, exchange.send)
-                await stream.run(_relay(exchange, answer))
+                await stream.run(self._relay_all(exchange, answer) if exchange.listens else _relay(exchange, answer))
             else:
                 tap = self._ledger.watch(exchange.target.decode("ascii"))
                 await self._relay_watched(exchange, answer, tap)
         except StreamCutError as error:
             _log.debug("answer was cut off", extra={"reason": str(error), "path": exchange.scope["path"]})
             await cut(exchange.scope, exchange.receive)
+
+    async def _relay_all(self, exchange: Exchange, answer: Answer) -> None:
+        """Relay a subscription, and with it what the other replicas tell of the same."""
+        pool, visit = exchange.pool, exchange.visit
+        beside = [] if pool is None or visit is None else pool.beside(visit, exchange)
+        if pool is None or not beside:
+            await _relay(exchange, answer)
+            return
+        others: list[Answer] = []
+        try:
+            grown = pool.grown
+            await asyncio.gather(*(self._listen_too(exchange, each.address, others) for each in beside))
+            fan_in = FanIn(answer, others, grown)
+            async with aclosing(fan_in.parts()) as parts:
+                async for part in parts:
+                    await exchange.send({"type": "http.response.body", "body": part, "more_body": True})
+            await exchange.send({"type": "http.response.body", "body": b""})
+        finally:
+            for other in others:
+                other.close()
+            for each in beside:
+                each.end()
+
+    async def _listen_too(self, exchange: Exchange, address: ReplicaAddress, others: list[Answer]) -> None:
+        """Subscribe at another replica as well, if that is possible."""
+        try:
+            answer = await self._upstream.send(
+                address, exchange.method, exchange.target, exchange.headers(), exchange.body
+            )
+        except (ConnectFailedError, ResetError, BadAnswerError):
+            return
+        if exchange.lives_long(answer):
+            others.append(answer)
+        else:
+            answer.close()
 
     async def _relay_watched(self, exchange: Exchange, answer: Answer, tap: Tap) -> None:
         """Relay a stream of the old SSE transport, on which answers to requests in flight come."""
@@ -289,7 +326,7 @@ async def _relay(exchange: Exchange, answer: Answer) -> None:
 
 
 async def _visit(exchange: Exchange, pool: Pool) -> ReplicaAddress:
-    failed = exchange.visit
+    failed, exchange.pool = exchange.visit, pool
     if failed is not None:
         failed.end()
     exchange.visit = await pool.visit(exchange, after=failed)

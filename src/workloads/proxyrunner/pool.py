@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import attrs
@@ -130,6 +131,7 @@ class Pool:
         self._balance = Balance()
         self._affinity = affinity
         self._trails: LRUCache[str, Place] = LRUCache(MAX_TRAILS)
+        self._grown = asyncio.Event()
         self.doubted: Callable[[ReplicaAddress], object] | None = None
         """Told of a replica to which no connection could be made."""
 
@@ -140,8 +142,15 @@ class Pool:
         """There is a replica, which may be ready or not. Requests of its sessions go there in any case."""
         self._places.append(Place(target, ready=False))
 
+    @property
+    def grown(self) -> asyncio.Event:
+        """Set when the next replica is ready."""
+        return self._grown
+
     def add(self, target: ReplicaAddress) -> None:
         """A replica is ready."""
+        self._grown.set()
+        self._grown = asyncio.Event()
         for place in self._places:
             if place.address is target:
                 place.ready = True
@@ -217,6 +226,11 @@ class Pool:
     def _holder(self, affinity: Affinity, session: Session) -> Place | None:
         url = affinity.url_of(session)
         return next((place for place in self._places if place.address.url == url), None)
+
+    def beside(self, visit: Visit, sought: Sought) -> list[Visit]:
+        """Visits to all ready replicas but the one of this visit, for a request that concerns them all."""
+        places = [place for place in self._places if place.ready and place is not visit.place]
+        return [Visit(sought, place, self._affinity, None, self._trails) for place in places]
 
     async def _traced(self, sought: Sought) -> Place | None:
         """The replica that a request without session belongs to all the same; None when any will do."""
