@@ -30,6 +30,8 @@ def _quick(monkeypatch):
 
 
 def test_MCP_T37_the_server_is_initialized_once_and_every_client_gets_its_answer_with_their_own_id(trail):
+    """MCP-T37: legacy child, second client: `initialize` answered from cache with its own id."""
+
     async def body(subject):
         async with raw_client(subject.port) as client:
             answers = [
@@ -57,6 +59,8 @@ def test_MCP_T37_the_server_is_initialized_once_and_every_client_gets_its_answer
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_MCP_T33_fifty_clients_with_the_same_ids_each_get_their_own_result(trail, era):
+    """MCP-T33: 50 concurrent clients all using id 1, `"1"` and progressToken `"p"`: each gets its own result."""
+
     async def body(subject):
         async def client(number):
             request_id = 1 if number % 2 else "1"
@@ -82,6 +86,8 @@ def test_MCP_T33_fifty_clients_with_the_same_ids_each_get_their_own_result(trail
 
 
 def test_MCP_T34_cancelling_one_call_leaves_the_others_with_its_id_alive(trail):
+    """MCP-T34: cancel of one id-1 call leaves the others alive."""
+
     async def body(subject):
         async with subject.session() as one, subject.session() as two:
             first = asyncio.create_task(one.call("wait", 1, text="one"))
@@ -118,6 +124,8 @@ def test_a_cancel_means_the_id_with_its_type_and_nobody_elses_session(trail):
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_MCP_T13_a_client_that_leaves_cancels_in_the_new_era_only(trail, era):
+    """MCP-T13: client closes during a silent modern call: upstream closed < 1 s; the legacy twin keeps running."""
+
     async def body(subject):
         async with raw_client(subject.port) as client:
             if era == "legacy":
@@ -161,6 +169,8 @@ def test_MCP_T13_a_client_that_leaves_cancels_in_the_new_era_only(trail, era):
     ],
 )
 def test_MCP_T35_what_is_no_message_is_refused_and_never_reaches_the_server(trail, body_, status, request_id, code):
+    """MCP-T35: invalid line never reaches the pipe; a request the child drops ends with an error, frees its slot."""
+
     async def body(subject):
         async with subject.session() as session:
             before = await subject.heard(count=3)
@@ -175,6 +185,8 @@ def test_MCP_T35_what_is_no_message_is_refused_and_never_reaches_the_server(trai
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_MCP_T35_a_request_that_the_server_drops_ends_with_an_error_and_frees_its_place(trail, era):
+    """MCP-T35: invalid line never reaches the pipe; a request the child drops ends with an error, frees its slot."""
+
     async def body(subject):
         for _ in range(2):
             if era == "legacy":
@@ -189,6 +201,7 @@ def test_MCP_T35_a_request_that_the_server_drops_ends_with_an_error_and_frees_it
 
 
 def test_MCP_T36_two_subscriptions_with_one_id_are_two_and_leaving_one_cancels_it_once(trail):
+    """MCP-T36: two listens with the same client-side id on one pipe: closing one sends exactly one `cancelled`."""
     key = "io.modelcontextprotocol/subscriptionId"
 
     @asynccontextmanager
@@ -227,6 +240,8 @@ def test_MCP_T36_two_subscriptions_with_one_id_are_two_and_leaving_one_cancels_i
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 def test_MCP_T18_a_subscription_needs_a_client_that_reads_streams(trail, accept):
+    """MCP-T18: `subscriptions/listen` with JSON-only Accept: 406."""
+
     async def body(subject):
         answer = await subject.modern("subscriptions/listen", 4, ("accept", accept), notifications={})
         assert (answer.status, answer.json["id"]) == (406, 4)
@@ -236,6 +251,8 @@ def test_MCP_T18_a_subscription_needs_a_client_that_reads_streams(trail, accept)
 
 
 def test_MCP_T44_a_log_message_reaches_no_client(trail):
+    """MCP-T44: logs on a shared pipe are not delivered to the wrong client (dropped)."""
+
     async def body(subject):
         async with subject.session() as one, subject.session() as two, one.stream() as stream:
             await two.call("log", text="of two")
@@ -338,6 +355,8 @@ def test_a_deleted_session_is_over_its_stream_ends_and_its_calls_are_cancelled(t
 
 
 def test_MCP_T45_a_server_that_dies_fails_who_waits_forgets_its_sessions_and_is_started_again(trail):
+    """MCP-T45: child dies mid-call: every waiter gets an error, listens end without result, legacy sessions 404."""
+
     async def body(subject):
         async with subject.session() as session, session.stream() as stream:
             waiting = [asyncio.create_task(session.call("wait", number, text="x")) for number in range(3)]
@@ -359,6 +378,8 @@ def test_MCP_T45_a_server_that_dies_fails_who_waits_forgets_its_sessions_and_is_
 
 
 def test_MCP_T45_a_server_that_dies_ends_a_stream_of_progress_with_an_error_and_a_subscription_without_result(trail):
+    """MCP-T45: child dies mid-call: every waiter gets an error, listens end without result, legacy sessions 404."""
+
     async def body(subject):
         async with raw_client(subject.port) as listener, raw_client(subject.port) as caller:
             message = request("subscriptions/listen", 1, notifications={}, _meta=META)
@@ -412,6 +433,8 @@ def test_a_server_known_to_be_modern_is_not_initialized_again(trail):
 
 
 def test_MCP_T20_a_discover_waits_for_the_next_process_and_never_gets_an_error_status(trail):
+    """MCP-T20: cold start: discover held < 9 s or served from cache; client ends up at `2026-07-28`."""
+
     async def body(subject):
         os.kill(subject.told.pids[0], signal.SIGKILL)
         await asyncio.sleep(0)

@@ -256,6 +256,8 @@ def test_MCP_T40_with_two_calls_in_flight_nobody_is_asked(trail):
 
 
 def test_MCP_T40_a_call_that_was_cancelled_may_still_be_asking(trail):
+    """MCP-T40: same with two calls in flight: child's request refused, no client sees another's question."""
+
     async def body(subject):
         gone = asyncio.create_task(subject.call("wait", 1, capabilities=ELICITS, text="other"))
         await subject.heard("tools/call", 1)
@@ -345,6 +347,8 @@ def test_MCP_T42_a_modern_server_that_needs_input_asks_a_legacy_client_on_the_st
 
 
 def test_MCP_T42_four_clients_at_once_are_each_asked_their_own_question(trail):
+    """MCP-T42: legacy client, modern child: `input_required` becomes a request on the POST stream."""
+
     async def body(subject):
         async def client(number):
             async with subject.session(ELICITS) as session, session.calling("question", 1) as heard:

@@ -37,6 +37,7 @@ def through(body, handle=answer_ok, **fields):
 
 
 def test_MCP_T1_a_request_reaches_the_server_as_it_was_sent():
+    """MCP-T1: modern call through the proxy: body bytes and `Mcp-*` reach the backend unchanged."""
     headers = [
         ("accept", "application/json, text/event-stream"),
         ("content-type", "application/json"),
@@ -124,6 +125,7 @@ def test_responses_without_a_body_are_complete_and_the_connection_lives_on(metho
 
 
 def test_MCP_T19_a_stream_is_passed_on_part_by_part_comments_and_large_events_included():
+    """MCP-T19: SSE not compressed, comments kept, one event just under 1 MiB passes whole."""
     large = b"data: " + b"x" * (2**20 - 10) + b"\n\n"
     parts = [b": hello\n\n", b"event: message\nda", b"ta: 1\n\n", large, b": ping\n\n"]
 
@@ -161,6 +163,8 @@ def test_MCP_T19_a_stream_is_passed_on_part_by_part_comments_and_large_events_in
 
 
 def test_MCP_T13_a_client_that_leaves_a_silent_call_ends_it_at_the_server_within_a_second():
+    """MCP-T13: client closes during a silent modern call: upstream closed < 1 s; the legacy twin keeps running."""
+
     async def whole():
         arrived, ended = asyncio.Event(), asyncio.Event()
 
@@ -179,6 +183,8 @@ def test_MCP_T13_a_client_that_leaves_a_silent_call_ends_it_at_the_server_within
 
 
 def test_MCP_T13_a_client_that_leaves_a_stream_ends_it_at_the_server_within_a_second():
+    """MCP-T13: client closes during a silent modern call: upstream closed < 1 s; the legacy twin keeps running."""
+
     async def whole():
         ended = asyncio.Event()
 
@@ -199,6 +205,8 @@ def test_MCP_T13_a_client_that_leaves_a_stream_ends_it_at_the_server_within_a_se
 
 
 def test_MCP_T14_the_connection_to_the_server_is_never_half_closed():
+    """MCP-T14: proxy never half-closes upstream after the body."""
+
     async def handle(exchange):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(exchange.reader.read(1), 0.3)
@@ -266,6 +274,8 @@ def test_a_server_that_is_reset_in_the_middle_cuts_the_clients_stream_too(framin
 
 
 def test_MCP_T29_a_call_that_was_reset_is_not_sent_again():
+    """MCP-T29: `tools/call` reset after bytes sent: not retried; connect refused: retried once; lists retried."""
+
     async def handle(exchange):
         exchange.reset()
 
@@ -281,6 +291,8 @@ def test_MCP_T29_a_call_that_was_reset_is_not_sent_again():
 
 @pytest.mark.parametrize("request_id", [7, "7", "ä"])
 def test_MCP_T10_a_server_that_cannot_be_reached_gives_an_error_with_the_requests_id(request_id):
+    """MCP-T10: proxy-made errors echo the request id; unreadable body gives `"id":null`; never no `id`."""
+
     async def whole():
         async with AsyncExitStack() as stack:
             async with raw_server(answer_ok) as server:
@@ -309,6 +321,7 @@ def test_what_is_no_http_is_a_bad_gateway():
 
 
 def test_MCP_T21_an_outage_during_discover_is_waited_out():
+    """MCP-T21: backend 503 during discover: proxy does not hand 5xx to the probe if it can wait."""
     failures = [503, 500, 502]
 
     async def handle(exchange):
@@ -340,6 +353,8 @@ def test_a_discover_that_cannot_be_answered_gets_no_answer_at_all(monkeypatch):
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
 def test_MCP_T23_a_batch_is_refused_in_either_era_and_never_reaches_the_server(content_type):
+    """MCP-T23: batch in either era, also under a wrong content type: 400, backend untouched."""
+
     async def body(client, server, runner):
         for headers in ((), (MODERN, ("mcp-method", "tools/call"))):
             answer = await client.post(
@@ -352,6 +367,7 @@ def test_MCP_T23_a_batch_is_refused_in_either_era_and_never_reaches_the_server(c
 
 
 def test_MCP_T22_a_body_beyond_the_limit_is_refused_with_a_length_and_in_chunks():
+    """MCP-T22: body beyond the limit, chunked and with length: 413."""
     limit = MiddlewareConfig(type="bodylimit", parameters={"max_bytes": 1000})
 
     async def body(client, server, runner):
@@ -380,6 +396,8 @@ def test_a_large_body_in_chunks_arrives_whole():
 
 @pytest.mark.parametrize("name", ["mcp-protocol-version", "mcp-name", "mcp-method", "mcp-session-id"])
 def test_MCP_T3_repeated_protocol_headers_are_refused_and_never_reach_the_server(name):
+    """MCP-T3: repeated, or comma-joined, `MCP-Protocol-Version`, `Mcp-Name`, `Mcp-Session-Id`: 400, backend."""
+
     async def body(client, server, runner):
         answer = await client.post(request(request_id=9), (name, "2025-11-25"), (name, "2026-07-28"))
         assert (answer.status, answer.json["id"]) == (400, 9)
@@ -390,6 +408,8 @@ def test_MCP_T3_repeated_protocol_headers_are_refused_and_never_reach_the_server
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 def test_MCP_T7_streams_and_sessions_do_not_exist_for_modern_clients(method):
+    """MCP-T7: GET, HEAD, DELETE with modern header: 405 `Allow: POST`, backend not contacted."""
+
     async def body(client, server, runner):
         answer = await client.ask(method, "/mcp", MODERN)
         assert (answer.status, answer.get("allow")) == (405, "POST")
@@ -409,6 +429,8 @@ def test_a_stateless_server_is_asked_by_post_only(method):
 
 
 def test_MCP_T2_session_headers_of_a_modern_request_go_no_further():
+    """MCP-T2: modern request with a bogus `Mcp-Session-Id` and `Last-Event-ID`: served, both stripped upstream."""
+
     async def body(client, server, runner):
         await client.post(request(), MODERN, ("mcp-session-id", "x"), ("last-event-id", "1"))
         assert server.seen[0].get("mcp-session-id") is None

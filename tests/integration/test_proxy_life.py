@@ -342,6 +342,7 @@ def test_a_drain_lets_requests_finish_refuses_new_ones_and_ends_streams(transpor
 
 
 def test_MCP_T47_a_stdio_server_is_told_to_end_by_its_input_then_by_a_signal_then_killed(tmp_path, monkeypatch):
+    """MCP-T47: EOF of the bridge: stdin closed first, then wait, then kill."""
     monkeypatch.setattr("workloads.proxyrunner.supervisor._INPUT_GRACE", 0.3)
     monkeypatch.setattr("workloads.proxyrunner.supervisor.STOP_GRACE", 0.3)
 

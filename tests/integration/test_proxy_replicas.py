@@ -93,6 +93,8 @@ async def assert_unknown(asking, request_id=7):
 
 
 def test_t25_a_hundred_calls_without_session_are_spread_over_all_replicas():
+    """MCP-T25: two replicas, modern: 100 calls spread; no pin left behind."""
+
     async def body():
         told = Recorder()
         async with runner(told) as subject, raw_client(subject.port) as client:
@@ -137,6 +139,8 @@ def test_a_workload_runs_once_all_replicas_are_ready_and_ends_them_all():
 
 
 def test_t24_every_verb_of_a_session_reaches_the_replica_that_began_it():
+    """MCP-T24: two replicas, legacy: all verbs of a session hit the minting replica."""
+
     async def body():
         async with runner() as subject, sessions(subject.port, 4) as opened:
             assert len({one.pid for one in opened}) == 3
@@ -322,6 +326,8 @@ def test_cancelling_while_replicas_start_leaves_none():
 
 
 def test_t24_sessions_of_a_stdio_server_are_divided_stay_and_are_lost_with_their_process(quick_restarts):
+    """MCP-T24: two replicas, legacy: all verbs of a session hit the minting replica."""
+
     async def body():
         told = Recorder()
         subject = runner(told, server="life.py", transport="stdio")

@@ -60,6 +60,7 @@ def test_a_real_client_calls_lists_reads_and_hears_of_progress(transport, mode):
 @pytest.mark.parametrize("replicas", [1, 3])
 @pytest.mark.parametrize("transport", ["streamable-http", "stdio"])
 def test_MCP_T33_fifty_real_clients_at_once_each_get_their_own_result(transport, replicas):
+    """MCP-T33: 50 concurrent clients all using id 1, `"1"` and progressToken `"p"`: each gets its own result."""
     from mcp import Client
 
     async def body():
@@ -101,6 +102,7 @@ def test_a_real_client_of_the_old_sse_transport_is_served():
 
 
 def test_MCP_T20_a_client_that_comes_during_a_cold_start_ends_up_modern():
+    """MCP-T20: cold start: discover held < 9 s or served from cache; client ends up at `2026-07-28`."""
     from mcp import Client
 
     async def body():
@@ -115,6 +117,7 @@ def test_MCP_T20_a_client_that_comes_during_a_cold_start_ends_up_modern():
 
 
 def test_MCP_T21_a_client_that_cannot_be_answered_raises_and_does_not_take_it_for_the_old_protocol(monkeypatch):
+    """MCP-T21: backend 503 during discover: proxy does not hand 5xx to the probe if it can wait."""
     from mcp import Client
 
     monkeypatch.setattr("workloads.proxyrunner.gate.HOLD", 0.3)
@@ -137,6 +140,7 @@ def test_MCP_T21_a_client_that_cannot_be_answered_raises_and_does_not_take_it_fo
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_MCP_T34_a_real_client_that_gives_up_a_call_can_go_on(mode):
+    """MCP-T34: cancel of one id-1 call leaves the others alive."""
     from mcp import Client
 
     async def body():
@@ -151,6 +155,7 @@ def test_MCP_T34_a_real_client_that_gives_up_a_call_can_go_on(mode):
 
 
 def test_MCP_T45_a_real_client_whose_server_dies_gets_an_error_and_a_new_one_is_served(monkeypatch):
+    """MCP-T45: child dies mid-call: every waiter gets an error, listens end without result, legacy sessions 404."""
     from mcp import Client
     from mcp.shared.exceptions import MCPError
 

@@ -302,6 +302,7 @@ def test_MCP_T27_a_subscription_hears_of_changes_at_every_replica():
 
 
 def test_MCP_T27_a_subscription_ends_when_it_cannot_hear_of_all_any_more(monkeypatch):
+    """MCP-T27: listen on B, change on A: event arrives (fan-in)."""
     import os
     import signal
 
@@ -335,5 +336,64 @@ def test_MCP_T27_a_subscription_ends_when_it_cannot_hear_of_all_any_more(monkeyp
                 assert b"result" not in rest
                 pids = len(told.pids)
                 await told.until(lambda self, pids=pids: len(self.pids) > pids and self.ready[-1] == (2, 2))
+
+    run(body())
+
+
+def test_MCP_T30_what_a_server_allows_to_be_kept_is_not_asked_again():
+    """MCP-T30: cache: two tokens, `private` never shared, `public` shared; `cursor` and `uri` in the key."""
+    scopes = {"tools/list": "public", "prompts/list": "private"}
+
+    async def handle(exchange):
+        method = exchange.request.get("mcp-method")
+        hints = {"resultType": "complete", "ttlMs": 60_000, "cacheScope": scopes.get(method, "public")}
+        await exchange.answer(200, result(who=exchange.request.get("authorization"), **hints), JSON)
+
+    async def body(client, server, runner):
+        async def ask(method, token, request_id=1, **params):
+            headers = (MODERN, ("mcp-method", method), ("authorization", token))
+            return (await client.post(request(method, request_id, _meta=META, **params), *headers)).json
+
+        assert (await ask("tools/list", "Bearer a"))["result"]["who"] == "Bearer a"
+        again = await ask("tools/list", "Bearer b", "mine")
+        assert (again["id"], again["result"]["who"]) == ("mine", "Bearer a")
+        assert again["result"]["ttlMs"] <= 60_000
+        assert len(server.seen) == 1
+        assert (await ask("tools/list", "Bearer b", cursor=""))["result"]["who"] == "Bearer b"
+        for token in ("Bearer a", "Bearer b", "Bearer a", "Bearer b"):
+            assert (await ask("prompts/list", token))["result"]["who"] == token
+        assert len(server.seen) == 4
+        # A request with which something is wrong is the server's to judge.
+        headers = (MODERN, ("mcp-method", "tools/list"))
+        await client.post(request("tools/list"), *headers)
+        await client.post(request("tools/call", _meta=META), *headers)
+        assert len(server.seen) == 6
+
+    through(handle, body)
+
+
+def test_MCP_T20_a_discover_is_answered_while_the_server_is_started_again(monkeypatch):
+    """MCP-T20: cold start: discover held < 9 s or served from cache."""
+    import os
+    import signal
+
+    from tests.support.runners import Recorder
+
+    monkeypatch.setattr("workloads.proxyrunner.backoff.FIRST_DELAY", 100.0)
+
+    async def body():
+        told = Recorder()
+        command = (sys.executable, str(SERVERS / "listening.py"))
+        config = RunConfig(name="one", command=command, transport="streamable-http")
+        async with ProxyRunner(config, observer=told) as runner, raw_client(runner.port) as client:
+
+            async def discover():
+                message = request("server/discover", _meta=META)
+                return (await client.post(message, MODERN, ("mcp-method", "server/discover"))).json["result"]
+
+            assert (await discover())["supportedVersions"] == ["2026-07-28"]
+            os.kill(told.pids[0], signal.SIGKILL)
+            await told.until(lambda self: self.ready[-1] == (0, 0))
+            assert (await discover())["supportedVersions"] == ["2026-07-28"]
 
     run(body())

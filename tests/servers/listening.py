@@ -22,7 +22,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"data: %s\n\n" % json.dumps(ACK).encode())
             time.sleep(1000)
-        result = {"supportedVersions": ["2026-07-28"], "resultType": "complete"}
+        result = {
+            "supportedVersions": ["2026-07-28"],
+            "resultType": "complete",
+            "ttlMs": 60_000,
+            "cacheScope": "public",
+        }
         body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

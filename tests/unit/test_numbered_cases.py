@@ -31,3 +31,9 @@ def numbers():
 def test_every_defect_of_managers_statuses_processes_and_run_configs_has_a_test(numbers, defect):
     """The list is that of what ToolHive's manager does, of which this library does none."""
     assert numbers.get(f"TH-13.{defect}"), sorted(numbers)
+
+
+@pytest.mark.parametrize("case", range(1, 48))
+def test_every_case_of_the_protocol_has_a_test(numbers, case):
+    """The list is that of proxies and bridges of the Model Context Protocol; what follows it is of aggregators."""
+    assert numbers.get(f"MCP-T{case}"), sorted(numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from workloads.errors import Problem, RunConfigError
 from workloads.model import TransportType
 from workloads.proxyrunner import gate as gates
 from workloads.proxyrunner.address import ReplicaAddress
+from workloads.proxyrunner.answer_cache import AnswerCache
+from workloads.proxyrunner.caching import Caching
 from workloads.proxyrunner.forward import Forwarder
 from workloads.proxyrunner.http_link import HttpLink
 from workloads.proxyrunner.keeping import Keeper, Source, keep
@@ -94,8 +97,11 @@ def assemble(
         max_body=options.max_body,
         hold=gates.HOLD,
     )
+    app: Application = forwarder
+    if options.transport is TransportType.STREAMABLE_HTTP:
+        app = Caching(forwarder, AnswerCache(time.monotonic), ways, max_body=options.max_body)
     if source is None:
-        return Assembly(ways, forwarder, _route(options, replicas, ways, affinity, upstream, health, told))
+        return Assembly(ways, app, _route(options, replicas, ways, affinity, upstream, health, told))
 
     def connect_http(replica: Replica) -> HttpLink:
         assert replica.address is not None
@@ -105,7 +111,7 @@ def assemble(
     admit = partial(ways.open, pool)
     pooled = affinity is not None
     keeper = keep(options, source, ways, lambda: connect_http, pool, admit, health, told, pooled=pooled)
-    return Assembly(ways, forwarder, keeper)
+    return Assembly(ways, app, keeper)
 
 
 def _route(

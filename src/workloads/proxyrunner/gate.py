@@ -56,6 +56,11 @@ class Gate(Generic[T]):
         return self._target is None and not self._refused
 
     @property
+    def refusing(self) -> bool:
+        """Whether no request passes nor waits any more."""
+        return bool(self._refused)
+
+    @property
     def leaving(self) -> T | None:
         """What the gate was open to when it began to refuse: messages for requests in flight still go there."""
         return self._leaving

@@ -39,12 +39,14 @@ def test_a_body_as_long_as_the_limit_is_taken():
 
 
 def test_MCP_T22_a_declared_length_beyond_the_limit_is_refused_before_reading():
+    """MCP-T22: body beyond the limit, chunked and with length: 413."""
     with pytest.raises(BodyError) as caught:
         read(receiver(), [(b"content-length", b"11")])
     assert caught.value.reply.status == 413
 
 
 def test_MCP_T22_a_chunked_body_beyond_the_limit_is_refused_as_soon_as_it_is():
+    """MCP-T22: body beyond the limit, chunked and with length: 413."""
     with pytest.raises(BodyError) as caught:
         read(receiver(part(b"12345", True), part(b"678901", True)), [(b"transfer-encoding", b"chunked")])
     assert caught.value.reply.status == 413
@@ -77,4 +79,5 @@ def test_only_a_length_or_an_encoding_announces_a_body(headers, expected):
      (b"", False), (b'"["', False), (b"  {[", False)],
 )  # fmt: skip
 def test_MCP_T23_a_batch_is_told_by_its_first_byte_that_is_not_blank(body, batch):
+    """MCP-T23: batch in either era, also under a wrong content type: 400, backend untouched."""
     assert starts_batch(body) is batch

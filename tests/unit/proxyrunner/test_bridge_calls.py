@@ -28,6 +28,8 @@ async def begin(calls, method="tools/call", params=None, request_id=1, **options
 
 
 def test_MCP_T33_the_same_id_and_token_of_two_clients_are_two_on_the_pipe_and_their_own_again():
+    """MCP-T33: 50 concurrent clients all using id 1, `"1"` and progressToken `"p"`: each gets its own result."""
+
     async def body():
         calls = Calls(lambda message: None)
         async with connected(calls) as peer:
@@ -52,6 +54,8 @@ def test_MCP_T33_the_same_id_and_token_of_two_clients_are_two_on_the_pipe_and_th
 
 
 def test_MCP_T34_a_cancelled_call_is_cancelled_by_its_name_on_the_pipe_and_others_live_on():
+    """MCP-T34: cancel of one id-1 call leaves the others alive."""
+
     async def body():
         calls = Calls(lambda message: None)
         async with connected(calls) as peer:
@@ -86,6 +90,7 @@ def test_an_answered_call_is_not_cancelled():
 
 
 def test_MCP_T36_two_subscriptions_with_one_id_get_their_own_events_with_their_own_id():
+    """MCP-T36: two listens with the same client-side id on one pipe: closing one sends exactly one `cancelled`."""
     key = "io.modelcontextprotocol/subscriptionId"
 
     async def body():
@@ -119,6 +124,8 @@ def test_a_subscription_that_the_server_cancels_ends():
 
 
 def test_MCP_T44_logs_reach_nobody_and_what_belongs_to_no_request_reaches_everybody():
+    """MCP-T44: logs on a shared pipe are not delivered to the wrong client (dropped)."""
+
     async def body():
         heard = []
         calls = Calls(heard.append)
@@ -169,6 +176,8 @@ def test_garbage_of_the_server_is_dropped(line):
 
 
 def test_MCP_T45_a_server_that_ends_fails_every_waiter_and_takes_no_new_request():
+    """MCP-T45: child dies mid-call: every waiter gets an error, listens end without result, legacy sessions 404."""
+
     async def body():
         calls = Calls(lambda message: None)
         async with connected(calls) as peer:

@@ -69,6 +69,7 @@ def test_a_header_that_is_missing_or_differs_is_a_mismatch(wrong):
 
 @pytest.mark.parametrize("name", ["mcp-protocol-version", "mcp-method", "mcp-name"])
 def test_MCP_T3_a_repeated_header_is_a_mismatch(name):
+    """MCP-T3: repeated, or comma-joined, `MCP-Protocol-Version`, `Mcp-Name`, `Mcp-Session-Id`: 400, backend."""
     again = (name, dict(headers())[name])
     assert check([*headers(), again], call())[:2] == (400, -32020)
 
@@ -87,6 +88,7 @@ def test_an_envelope_must_be_complete(missing):
 
 @pytest.mark.parametrize("version", ["banana", "2025-11-25", "2027-01-01", f"{MODERN}, {MODERN}"])
 def test_MCP_T6_a_version_that_is_not_served_is_named_with_those_that_are(version):
+    """MCP-T6: `banana` version: modern path, 400, not a legacy session."""
     found = check(headers(mcp_protocol_version=version), call())
     assert found == (400, -32022, {"supported": [MODERN, *LEGACY], "requested": version})
 
@@ -105,6 +107,7 @@ def test_MCP_T6_a_version_that_is_not_served_is_named_with_those_that_are(versio
     ],
 )
 def test_MCP_T11_encoded_names_are_read_and_malformed_ones_are_none(value, meaning):
+    """MCP-T11: `=?base64?..?=` names with non-ASCII, padded, sentinel-looking values; malformed sentinel = 400."""
     assert decoded(value) == meaning
 
 
@@ -113,6 +116,7 @@ def test_an_encoded_name_agrees_with_a_body_that_is_not_ascii():
 
 
 def test_MCP_T44_a_shared_server_is_not_asked_for_logs():
+    """MCP-T44: logs on a shared pipe are not delivered to the wrong client (dropped)."""
     params = {"name": "x", "_meta": {**META, LOG_LEVEL_KEY: "debug"}}
     assert forwardable(params) == {"name": "x", "_meta": META}
     assert LOG_LEVEL_KEY in params["_meta"]

@@ -65,6 +65,7 @@ def test_a_session_begins_where_there_are_fewest_and_stays_there_on_every_verb()
 
 
 def test_t25_requests_of_no_session_go_to_the_least_loaded_process_and_take_turns():
+    """MCP-T25: two replicas, modern: 100 calls spread; no pin left behind."""
     fronts = [Front("a"), Front("b", load=1), Front("c")]
 
     async def body():

@@ -58,15 +58,18 @@ def test_the_proxys_own_origin_stays_here_and_others_go_on():
 
 @pytest.mark.parametrize("name", ["mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"])
 def test_MCP_T3_a_repeated_protocol_header_is_a_problem(name):
+    """MCP-T3: repeated, or comma-joined, `MCP-Protocol-Version`, `Mcp-Name`, `Mcp-Session-Id`: 400, backend."""
     assert name in read_request([(name.encode(), b"a"), (name.encode(), b"a")]).problem
 
 
 @pytest.mark.parametrize("value", [b"2025-11-25, 2026-07-28", b"2026-07-28,2025-11-25"])
 def test_MCP_T3_a_joined_protocol_version_is_a_problem(value):
+    """MCP-T3: repeated, or comma-joined, `MCP-Protocol-Version`, `Mcp-Name`, `Mcp-Session-Id`: 400, backend."""
     assert read_request([(b"mcp-protocol-version", value)]).problem
 
 
 def test_MCP_T3_a_joined_session_id_is_a_problem_and_a_comma_in_a_name_is_none():
+    """MCP-T3: repeated, or comma-joined, `MCP-Protocol-Version`, `Mcp-Name`, `Mcp-Session-Id`: 400, backend."""
     assert read_request([(b"mcp-session-id", b"a, b")]).problem
     assert not read_request([(b"mcp-name", b"geo:1,2")]).problem
 
@@ -76,11 +79,13 @@ def test_MCP_T3_a_joined_session_id_is_a_problem_and_a_comma_in_a_name_is_none()
     [(None, False), ("2024-11-05", False), ("2025-11-25", False), ("2026-07-28", True), ("banana", True), ("", True)],
 )
 def test_MCP_T6_every_version_that_is_not_an_old_one_counts_as_modern(version, modern):
+    """MCP-T6: `banana` version: modern path, 400, not a legacy session."""
     headers = [] if version is None else [(b"mcp-protocol-version", version.encode())]
     assert read_request(headers).modern is modern
 
 
 def test_MCP_T2_a_modern_request_loses_what_belongs_to_sessions():
+    """MCP-T2: modern request with a bogus `Mcp-Session-Id` and `Last-Event-ID`: served, both stripped upstream."""
     headers = [(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-session-id", b"x"), (b"last-event-id", b"1")]
     assert read_request(headers).kept == headers[:1]
     legacy = [(b"mcp-protocol-version", b"2025-11-25"), *headers[1:]]
@@ -116,6 +121,7 @@ def test_a_redirect_to_the_server_itself_loses_an_address_that_means_nothing_to_
 
 
 def test_MCP_T1_a_modern_response_brings_no_session():
+    """MCP-T1: modern call through the proxy: body bytes and `Mcp-*` reach the backend unchanged."""
     sent = [(b"mcp-session-id", b"x")]
     assert answered(*sent, modern=True) == []
     assert answered(*sent) == [(b"mcp-session-id", b"x")]

@@ -142,6 +142,8 @@ def test_a_session_stays_with_the_replica_that_began_it_however_busy_at_every_pr
 
 @pytest.mark.parametrize("status", [400, 405, 415, 500, 301])
 def test_t9_a_session_is_learnt_from_an_answer_that_says_yes_only(status):
+    """MCP-T9: 400/405/415 carrying `mcp-session-id`: not learnt as a session."""
+
     async def body():
         async with pools() as (pool,):
             await begun(pool, "s", status)
@@ -152,6 +154,8 @@ def test_t9_a_session_is_learnt_from_an_answer_that_says_yes_only(status):
 
 
 def test_t25_a_session_is_learnt_from_the_answer_to_initialize_only():
+    """MCP-T25: two replicas, modern: 100 calls spread; no pin left behind."""
+
     async def body():
         async with pools() as (pool,):
             visit = await pool.visit(Request())

@@ -17,6 +17,7 @@ def body_of(request):
 
 @pytest.mark.parametrize("text", ["7", '"7"', "7.5", "-1", '"ä"', "12345678901234567890", '""', "0"])
 def test_MCP_T10_an_error_echoes_the_id_with_its_type(text):
+    """MCP-T10: proxy-made errors echo the request id; unreadable body gives `"id":null`; never no `id`."""
     body = body_of(b'{"jsonrpc":"2.0","id":%s,"method":"x"}' % text.encode())
     assert body["id"] == json.loads(text)
     assert type(body["id"]) is type(json.loads(text))
@@ -29,6 +30,7 @@ def test_MCP_T10_an_error_echoes_the_id_with_its_type(text):
      b'{"id":null}', b'{"id":true}', b'{"id":[1]}', b'{"id":1e999}', b'{"id":NaN}'],
 )  # fmt: skip
 def test_MCP_T10_an_unreadable_message_gets_a_null_id_never_none(request_):
+    """MCP-T10: proxy-made errors echo the request id; unreadable body gives `"id":null`; never no `id`."""
     assert body_of(request_)["id"] is None
 
 
