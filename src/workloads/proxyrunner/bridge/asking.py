@@ -58,10 +58,10 @@ def declares(capabilities: dict[str, Any], method: str, params: dict[str, Any]) 
     ((name, features),) = wanted.items()
     if name not in capabilities:
         return False
-    declared = members(capabilities[name])
-    if name == "elicitation" and not declared.keys() & {"form", "url"}:
-        declared = {"form": {}}  # what the capability meant before there were modes
-    return all(feature in declared for feature in features)
+    declared = set(members(capabilities[name]))
+    if name == "elicitation" and not declared & {"form", "url"}:
+        declared.add("form")  # what the capability meant before there were modes
+    return declared.issuperset(features)
 
 
 @attrs.define(eq=False)

@@ -114,8 +114,8 @@ def honoured(wanted: dict[str, Any], introduction: dict[str, Any]) -> tuple[dict
         for name in _LISTS
         if wanted.get(f"{name}ListChanged") is True and members(capabilities.get(name)).get("listChanged") is True
     ]
-    uris = wanted.get("resourceSubscriptions", [])
-    if not isinstance(uris, list) or members(capabilities.get("resources")).get("subscribe") is not True:
+    uris: list[Any] = wanted["resourceSubscriptions"] if isinstance(wanted.get("resourceSubscriptions"), list) else []
+    if members(capabilities.get("resources")).get("subscribe") is not True:
         uris = []
     said = frozenset(f"notifications/{name}/list_changed" for name in lists)
     return {f"{name}ListChanged": True for name in lists}, said, [uri for uri in uris if isinstance(uri, str)]
