@@ -451,6 +451,29 @@ def test_MCP_T43_what_the_new_era_does_without_is_answered_for_a_modern_server(t
     bridged(body, trail, "modern")
 
 
+def test_a_modern_server_that_ends_a_subscription_is_subscribed_to_again_and_everything_may_have_changed(
+    trail, monkeypatch
+):
+    monkeypatch.setattr("workloads.proxyrunner.bridge.feed._PAUSE", 0.01)
+
+    async def body(subject):
+        async with subject.session() as session, session.stream() as stream:
+            await session.post(request("resources/subscribe", uri="res://a"))
+            listens = len(await subject.heard("subscriptions/listen"))
+            await session.call("hang_up")
+            assert {(await anext(stream))["method"] for _ in range(4)} == {
+                "notifications/tools/list_changed",
+                "notifications/prompts/list_changed",
+                "notifications/resources/list_changed",
+                "notifications/resources/updated",
+            }
+            assert len(await subject.heard("subscriptions/listen")) == listens + 1
+            await session.call("touch", uri="res://a")
+            assert (await anext(stream))["params"] == {"uri": "res://a"}
+
+    bridged(body, trail, "modern")
+
+
 def test_a_modern_server_that_dies_ends_the_sessions_of_legacy_clients(trail):
     async def body(subject):
         async with subject.session(ELICITS) as session, session.stream() as stream:

@@ -96,7 +96,6 @@ def test_MCP_T8_a_method_that_a_modern_server_does_not_know_is_no_lost_session()
     through(handle, body)
 
 
-@pytest.mark.needs("mcp")
 def test_MCP_T12_a_policy_believes_the_body_and_not_the_header():
     """MCP-T12: authorisation uses the body: `Mcp-Name: allowed` with body `forbidden` is refused."""
 

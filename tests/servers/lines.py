@@ -3,7 +3,8 @@
 Its tools: ``echo`` (progress first, if it is asked for), ``wait`` (answers only when ``release`` is called), ``drop``
 (never answers), ``crash``, ``noise`` (writes what is no message), ``ask`` (asks the client first), ``log``, ``mumble``
 (progress, but no answer), ``change`` (says that the tools changed), ``touch`` (says that a resource changed), ``pid``,
-and ``question`` (asks the client for its name in the way of the era, so often as ``times`` says).
+``hang_up`` (ends all subscriptions), and ``question`` (asks the client for its name in the way of the era, as often as
+``times`` says).
 
 ``ERA`` is ``legacy``, ``modern``, or ``both``: then the first request decides, as it does for servers of the SDK.
 """
@@ -79,6 +80,10 @@ def disturb(name, arguments) -> None:
             say(method="notifications/message", params={"level": "info", "data": arguments["text"]})
         case "change":
             say(method="notifications/tools/list_changed")
+        case "hang_up":
+            for listener in listening:
+                say(id=listener, result={"resultType": "complete"})
+            listening.clear()
         case "touch":
             touch(arguments["uri"])
 

@@ -7,6 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from workloads.errors import WorkloadFailedError
 from workloads.proxyrunner.gate import UnavailableError
 from workloads.proxyrunner.link import RefusedError, ServerGoneError
 
@@ -189,7 +190,9 @@ class Children:
             if child.link is not None and child.link.refused:
                 raise RefusedError(child.link.last_answer)
             error = child.task.exception() if child.task.done() and not child.task.cancelled() else None
-            raise ServerGoneError(f"a further process did not become ready: {error or 'it was ended'}")
+            # Its log lines are not for clients.
+            reason = error.reason if isinstance(error, WorkloadFailedError) else "it could not be started"
+            raise ServerGoneError(f"a further process did not become ready: {reason}")
 
     def _ended(self, index: int, task: asyncio.Task[None]) -> None:
         del self._children[index]

@@ -121,7 +121,6 @@ class Feed:
 
     async def _hear_again(self, call: Call) -> None:
         """The server ended the subscription, but lives on. What changed meanwhile is unknown: tell of everything."""
-        self._reading.pop(call, None)
         self._current, self._honoured = None, set()
         await asyncio.sleep(_PAUSE)
         self._starting = asyncio.create_task(self.cover(None))
@@ -130,3 +129,4 @@ class Feed:
             self._deliver({"jsonrpc": "2.0", "method": f"notifications/{name}/list_changed"})
         for uri in self._honoured:
             self._deliver({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}})
+        self._reading.pop(call, None)

@@ -192,11 +192,7 @@ class LegacyRequests:
         call = self._calls.open(
             request.method, stripped(request.params), request.id, owner=client, log_level=log_level_of(params)
         )
-        try:
-            await self._calls.submit(call)
-        except asyncio.CancelledError:
-            self._calls.cancel(call, "the client has gone")
-            raise
+        await self._calls.submit(call)
         return call, client
 
     async def _go_on(self, request: BridgeRequest, params: dict[str, Any]) -> tuple[Call, _Client]:
