@@ -137,7 +137,7 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
         yield Problem(key, f"{why}; use streamable-http, or one replica, got {replicas}")
     if config.effective_session_ttl <= 0:
         yield Problem("session_ttl", f"must be positive, got {config.session_ttl!r}")
-    if config.stdio_mode and config.transport is not TransportType.STDIO:
+    if config.stdio_mode == "per-session" and config.transport is not TransportType.STDIO:
         yield Problem("stdio_mode", f"a server of {config.transport.value} has no such mode; leave it out")
     if config.idle_timeout:
         yield Problem("idle_timeout", "this version does not put workloads to sleep; leave it out")
