@@ -16,6 +16,7 @@ from tests.support.runners import Recorder
 
 from workloads import RunConfig
 from workloads.config import OIDCConfig, ScalingConfig, SessionRedis
+from workloads.model import WorkloadStatus
 from workloads.proxyrunner import ProxyRunner, ReplicaAddress
 
 pytestmark = pytest.mark.needs("redis")
@@ -51,10 +52,14 @@ def runner(redis, replicas, **fields):
 
 
 @asynccontextmanager
-async def clients(redis, replicas, count=2, **fields):
-    """A connection to each of several runners."""
+async def clients(redis, replicas, count=2, *, observer=None, **fields):
+    """A connection to each of several runners, to which all replicas are ready."""
     async with AsyncExitStack() as stack:
-        runners = [await stack.enter_async_context(runner(redis, replicas, **fields)) for _ in range(count)]
+        runners = []
+        for _ in range(count):
+            told = observer or Recorder()
+            runners.append(await stack.enter_async_context(runner(redis, replicas, observer=told, **fields)))
+            await told.until(lambda self: self.statuses[-1] == (WorkloadStatus.RUNNING, ""))
         yield [await stack.enter_async_context(raw_client(one.port)) for one in runners]
 
 
