@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.plain_client import call
@@ -20,33 +22,35 @@ from tests.support.quick import quick
 from tests.support.waiting import wait_until
 
 from workloads._core.paths import Paths
+from workloads._core.unix_sockets import short_address
 from workloads.runtimes.process.ports import free_port
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+COMMAND = [sys.executable, "-m", "workloads", "--runtime", "process", "proxyrunner"]
+TOKEN = "token-2f6a91"
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 
 
 class Runner:
     """The command, left running."""
 
-    def __init__(self, folder: Path, *arguments: str, options: tuple[str, ...] = (), **fields) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        options: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+        **fields,
+    ) -> None:
         self.port = free_port()
         self.file = folder / "runconfig.json"
         self.file.write_text(quick("quick", *arguments, port=self.port, **fields).to_json())
         self.errors = folder / "stderr"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "workloads",
-                    "--runtime",
-                    "process",
-                    "proxyrunner",
-                    *options,
-                    "--config",
-                    str(self.file),
-                ],
-                stderr=errors,
+                [*COMMAND, "--config", str(self.file), *options], stderr=errors, env={**os.environ, **(environ or {})}
             )
         self.url = f"http://127.0.0.1:{self.port}/mcp"
 
@@ -198,3 +202,68 @@ def test_a_workload_has_one_owner(start, tmp_path):
     assert second.wait() == 1
     assert "another proxy runner owns it" in second.errors.read_text()
     assert first.health() == 200
+
+
+@pytest.mark.needs("metrics")
+def test_the_operator_is_answered_on_a_socket_in_the_state_folder(start):
+    runner = start()
+    wait_until(lambda: runner.health() == 200)
+    path = Paths.locate().control_socket("quick")
+    with socket.socket(socket.AF_UNIX) as client, short_address(path) as address:
+        client.connect(address)
+        client.sendall(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert client.recv(15) == b"HTTP/1.1 200 OK"
+    runner.process.send_signal(signal.SIGTERM)
+    assert runner.wait() == 0
+    assert not path.exists()
+
+
+@pytest.mark.needs("metrics")
+def test_the_operator_is_answered_at_a_port_for_a_token(start):
+    port = free_port()
+    runner = start(options=["--control", f"127.0.0.1:{port}"], environ={"WORKLOADS_CONTROL_TOKEN": TOKEN})
+    wait_until(lambda: runner.health() == 200)
+    url = f"http://127.0.0.1:{port}/metrics"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(url, timeout=5)
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})) as answer:
+        assert b'workloads_proxy_replicas_ready{workload="quick"} 1.0' in answer.read()
+    assert not Paths.locate().control_socket("quick").exists()
+    # Neither the server nor anybody who looks at the processes of this machine sees the token.
+    assert TOKEN not in runner.call("env")
+
+
+@pytest.mark.parametrize(
+    ("address", "environ", "said"),
+    [
+        ("127.0.0.1:9090", {}, "set WORKLOADS_CONTROL_TOKEN"),
+        ("127.0.0.1:9090", {"WORKLOADS_CONTROL_TOKEN": "two words"}, "WORKLOADS_CONTROL_TOKEN: token: must be"),
+        ("9090", {"WORKLOADS_CONTROL_TOKEN": TOKEN}, "must be HOST:PORT"),
+        ("127.0.0.1:99999", {"WORKLOADS_CONTROL_TOKEN": TOKEN}, "must be HOST:PORT"),
+    ],
+)
+def test_a_control_address_without_a_token_or_sense_is_refused(start, address, environ, said):
+    runner = start(options=["--control", address], environ=environ)
+    assert runner.wait() == 2
+    assert said in runner.errors.read_text()
+    assert "two words" not in runner.errors.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "logged"),
+    [
+        (["--access-log"], {}, True),
+        ([], {"WORKLOADS_ACCESS_LOG": "1"}, True),
+        ([], {"WORKLOADS_ACCESS_LOG": "0"}, False),
+    ],
+)
+def test_the_access_log_is_switched_on_by_an_option_or_the_environment(start, options, environ, logged):
+    runner = start(options=options, environ=environ)
+    wait_until(lambda: runner.health() == 200)
+    assert runner.call("echo", text="hello") == "hello"
+    runner.process.send_signal(signal.SIGTERM)
+    assert runner.wait() == 0
+    lines = [line for line in map(json.loads, runner.lines()) if line["logger"] == "workloads.access"]
+    assert [(line["method"], line["status"], line["mcp_method"]) for line in lines] == (
+        [("POST", 200, "initialize"), ("POST", 200, "tools/call")] if logged else []
+    )

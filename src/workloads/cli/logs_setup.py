@@ -9,13 +9,15 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-from workloads._core.variables import DEBUG
+from workloads._core.variables import ACCESS_LOG, DEBUG
 from workloads.cli.text import escape, escape_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("HumanFormatter", "JsonFormatter", "configure", "wants_debug")
+    from workloads._core.variables import Variable
+
+__all__ = ("HumanFormatter", "JsonFormatter", "configure", "log_accesses", "wants_access_log", "wants_debug")
 
 # What every record has; the rest of its attributes are the fields it was given in `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -28,7 +30,21 @@ def wants_debug(environ: Mapping[str, str]) -> bool:
     Args:
         environ: The environment.
     """
-    return DEBUG.value(environ).strip().lower() not in _FALSE
+    return _is_set(DEBUG, environ)
+
+
+def wants_access_log(environ: Mapping[str, str]) -> bool:
+    """Whether the environment asks proxies to log every request: ``WORKLOADS_ACCESS_LOG``.
+
+    Args:
+        environ: The environment.
+    """
+    return _is_set(ACCESS_LOG, environ)
+
+
+def log_accesses() -> None:
+    """Show the records of every request that a proxy of this process serves."""
+    logging.getLogger("workloads.access").setLevel(logging.INFO)
 
 
 def configure(*, debug: bool = False, level: int = logging.WARNING, stream: TextIO | None = None) -> None:
@@ -51,6 +67,10 @@ def configure(*, debug: bool = False, level: int = logging.WARNING, stream: Text
     logging.raiseExceptions = False
     logging.getLogger("workloads").setLevel(logging.DEBUG if debug or wants_debug(os.environ) else logging.NOTSET)
     logging.captureWarnings(capture=True)
+
+
+def _is_set(switch: Variable, environ: Mapping[str, str]) -> bool:
+    return switch.value(environ).strip().lower() not in _FALSE
 
 
 class _CommandHandler(logging.StreamHandler[TextIO]):

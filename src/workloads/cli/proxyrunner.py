@@ -12,20 +12,24 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workloads._core.variables import CONTROL_TOKEN
+from workloads.cli.logs_setup import log_accesses, wants_access_log
 from workloads.cli.signals import ShutdownSignals
 from workloads.errors import WorkloadFailedError, WorkloadsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from workloads._core.paths import Paths
     from workloads.config import RunConfig
     from workloads.managers.handshake import Reporter, Start
-    from workloads.proxyrunner import ReplicaAddress
+    from workloads.proxyrunner import ControlPort, ReplicaAddress
 
 __all__ = ("proxyrunner",)
 
 _log = logging.getLogger(__name__)
+
+_LAST_PORT = 65535
 
 
 @click.command()
@@ -50,6 +54,12 @@ _log = logging.getLogger(__name__)
     metavar="URL",
     help="Only route to this server, which somebody else runs, such as http://10.0.0.7:8080; may be repeated.",
 )
+@click.option(
+    "--control",
+    metavar="HOST:PORT",
+    help="Answer the operator (/metrics) there, for the token in WORKLOADS_CONTROL_TOKEN.",
+)
+@click.option("--access-log", is_flag=True, help="Log every request, as WORKLOADS_ACCESS_LOG=1 does.")
 @click.option("--name", hidden=True, help="Deploy the stored workload of this name, for a manager.")
 @click.option("--report-fd", type=int, hidden=True, help="Where the manager is told what happens.")
 @click.pass_context
@@ -58,6 +68,8 @@ def proxyrunner(
     config_file: Path | None,
     pre_stop_delay: float,
     replicas: tuple[str, ...],
+    control: str | None,
+    access_log: bool,
     name: str | None,
     report_fd: int | None,
 ) -> None:
@@ -71,10 +83,14 @@ def proxyrunner(
     With --replica it starts no server. Several such runners, in front of the same replicas and with one
     scaling_config.session_redis, are one server to clients: any of them serves any session.
 
+    The operator is answered where --control says, such as at a second port of a pod; else, unless it only routes, on a
+    Unix socket in the state folder.
+
     \b
     Examples:
       workloads proxyrunner --config runconfig.json
       workloads proxyrunner --config runconfig.json --replica http://10.0.0.7:8080 --replica http://10.0.0.8:8080
+      WORKLOADS_CONTROL_TOKEN=... workloads proxyrunner --config runconfig.json --control 0.0.0.0:9090
 
     \b
     Exit codes:
@@ -85,8 +101,28 @@ def proxyrunner(
     if (config_file is None) == (name is None):
         raise click.UsageError("give --config FILE")
     addresses = [_address(url) for url in replicas]
+    desk = None if control is None else _control_port(control, os.environ)
+    if access_log or wants_access_log(os.environ):
+        log_accesses()
     with ShutdownSignals() as signals:
-        context.exit(_serve(context, config_file, addresses, pre_stop_delay, name, report_fd, signals))
+        context.exit(_serve(context, config_file, addresses, pre_stop_delay, desk, name, report_fd, signals))
+
+
+def _control_port(text: str, environ: Mapping[str, str]) -> ControlPort:
+    """What ``--control`` and the environment say together."""
+    from workloads.proxyrunner import ControlPort
+
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise click.BadParameter(f"must be HOST:PORT, got {text!r}", param_hint="--control")
+    variable, token = CONTROL_TOKEN.names[0], CONTROL_TOKEN.value(environ)
+    if not token:
+        raise click.UsageError(f"--control needs a token: set {variable} in the environment")
+    try:
+        return ControlPort(host, int(port), token)
+    except ValueError as error:
+        raise click.UsageError(f"{variable}: {error}") from None
 
 
 def _serve(
@@ -94,6 +130,7 @@ def _serve(
     config_file: Path | None,
     replicas: Sequence[ReplicaAddress],
     pre_stop_delay: float,
+    control: ControlPort | None,
     name: str | None,
     report_fd: int | None,
     signals: ShutdownSignals,
@@ -109,9 +146,9 @@ def _serve(
         else:
             assert config_file is not None
             if replicas:
-                _route(config_file, replicas, paths, signals, pre_stop_delay)
+                _route(config_file, replicas, paths, signals, pre_stop_delay, control)
                 return 0
-            _run_file(config_file, context.obj.runtime, paths, reporter, signals, pre_stop_delay)
+            _run_file(config_file, context.obj.runtime, paths, reporter, signals, pre_stop_delay, control)
         reporter.send(Event("ended"))
     except WorkloadsError as error:
         # One line without a traceback: the error says what happened and what to do.
@@ -145,6 +182,7 @@ def _run_file(
     reporter: Reporter,
     signals: ShutdownSignals,
     pre_stop_delay: float,
+    control: ControlPort | None,
 ) -> None:
     from workloads.factory import detect_runtime
     from workloads.managers.admission import admit, secrets_of
@@ -154,11 +192,17 @@ def _run_file(
     config = _read(file)
     chosen = detect_runtime(runtime).runtime
     admit(config, load_runtime(chosen))
-    _run(config, chosen, Start(secrets_of(config, paths)), paths, reporter, signals, pre_stop_delay)
+    start = Start(secrets_of(config, paths))
+    _run(config, chosen, start, paths, reporter, signals, pre_stop_delay, control=control)
 
 
 def _route(
-    file: Path, replicas: Sequence[ReplicaAddress], paths: Paths, signals: ShutdownSignals, pre_stop_delay: float
+    file: Path,
+    replicas: Sequence[ReplicaAddress],
+    paths: Paths,
+    signals: ShutdownSignals,
+    pre_stop_delay: float,
+    control: ControlPort | None,
 ) -> None:
     """Serve without owning anything: of such runners a workload may have several."""
     import uvloop
@@ -172,7 +216,8 @@ def _route(
     async def serve() -> None:
         shutdown = asyncio.Event()
         signals.bind(asyncio.get_running_loop(), shutdown)
-        await ProxyRunner(config, replicas=replicas, secrets=secrets, pre_stop_delay=pre_stop_delay).serve(shutdown)
+        runner = ProxyRunner(config, replicas=replicas, secrets=secrets, pre_stop_delay=pre_stop_delay, control=control)
+        await runner.serve(shutdown)
 
     _raise_descriptor_limit()
     if not signals.received:
@@ -204,6 +249,8 @@ def _run(
     reporter: Reporter,
     signals: ShutdownSignals,
     pre_stop_delay: float,
+    *,
+    control: ControlPort | None = None,
 ) -> None:
     import uvloop
 
@@ -224,6 +271,7 @@ def _run(
             secrets=start.secrets,
             shutdown=shutdown,
             pre_stop_delay=pre_stop_delay,
+            control=control,
         )
 
     _raise_descriptor_limit()

@@ -163,7 +163,7 @@ class Inventory:
         for folder in (self.paths.server_log(name, 0).parent, self.paths.server_folder(name, 0).parent):
             shutil.rmtree(folder, ignore_errors=True)
         log = self.paths.proxy_log(name)
-        for file in (log, rotated(log)):
+        for file in (log, rotated(log), self.paths.control_socket(name)):
             file.unlink(missing_ok=True)
         self.records.delete(name)
         self.statuses.delete(name)

@@ -13,7 +13,7 @@ from workloads._core import process
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.managers.handshake import Event
 from workloads.model import WorkloadStatus
-from workloads.proxyrunner import ProxyRunner
+from workloads.proxyrunner import ControlSocket, ProxyRunner
 from workloads.state import RuntimeRecord, RuntimeRecordStore, StatusStore
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workloads._core.process import ProcessIdentity
     from workloads.config import RunConfig
     from workloads.managers.handshake import Reporter
+    from workloads.proxyrunner.control.address import ControlAddress
     from workloads.runtimes.protocol import Replica, Runtime
 
 __all__ = ("Ownership", "run_owned")
@@ -171,6 +172,7 @@ async def run_owned(
     secrets: Mapping[str, str],
     shutdown: asyncio.Event,
     pre_stop_delay: float = 0.0,
+    control: ControlAddress | None = None,
 ) -> None:
     """Run a workload that this process owns, until ``shutdown`` is set or it fails.
 
@@ -182,6 +184,7 @@ async def run_owned(
         secrets: Resolved secrets: environment variable and value.
         shutdown: Set it to drain and end.
         pre_stop_delay: Seconds for which it is not ready, but serves, before it drains.
+        control: Where the operator is answered. Default: None, a socket in the state folder.
 
     Raises:
         WorkloadFailedError: It could not be started, or did not stay up.
@@ -196,5 +199,6 @@ async def run_owned(
         observer=ownership,
         stop_grace=ownership.stop_grace,
         pre_stop_delay=pre_stop_delay,
+        control=control or ControlSocket(paths.control_socket(base)),
     )
     await runner.serve(shutdown)

@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
+    from workloads.proxyrunner.control.address import ControlPort, ControlSocket
     from workloads.proxyrunner.observer import RunnerObserver
     from workloads.proxyrunner.runner import ProxyRunner
 
-__all__ = ("ProxyRunner", "ReplicaAddress", "RunnerObserver")
+__all__ = ("ControlPort", "ControlSocket", "ProxyRunner", "ReplicaAddress", "RunnerObserver")
 
-_HOMES = {"ProxyRunner": "runner", "ReplicaAddress": "address", "RunnerObserver": "observer"}
+_HOMES = {
+    "ControlPort": "control.address",
+    "ControlSocket": "control.address",
+    "ProxyRunner": "runner",
+    "ReplicaAddress": "address",
+    "RunnerObserver": "observer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.pool import Visit
     from workloads.proxyrunner.sought import Sought
-    from workloads.session import SessionManager
+    from workloads.session import SessionManager, Storage
 
 __all__ = ("Affinity", "Opener")
 
@@ -66,6 +66,13 @@ class Affinity:
         self._visits: set[Visit] = set()
         self._moves: dict[str, asyncio.Task[Session]] = {}
         self._keeping: asyncio.Task[None] | None = None
+        self.begun_again = 0
+        """How many sessions were begun again because their replica was lost."""
+
+    @property
+    def storage(self) -> Storage:
+        """Where the sessions are kept."""
+        return self._manager.storage
 
     async def close(self) -> None:
         """End what is under way, and close the store."""
@@ -169,7 +176,9 @@ class Affinity:
             if isinstance(error, SessionNotFoundError):
                 raise UnknownSessionError from None
             raise
-        if not repinned.won and name is not None:
+        if repinned.won:
+            self.begun_again += 1
+        elif name is not None:
             await self._opener.end(address, sought, name)
         return repinned.session
 

@@ -9,12 +9,16 @@ from workloads.proxyrunner import replies
 from workloads.proxyrunner.asgi import CONNECTION, ClientGoneError, respond
 from workloads.proxyrunner.body import BodyError, body_to_refuse
 from workloads.proxyrunner.health import HEALTH_PATH
+from workloads.proxyrunner.peek import Peek
+from workloads.proxyrunner.record import RECORD, Record
 
 if TYPE_CHECKING:
+    from workloads.proxyrunner.access_log import AccessLog
     from workloads.proxyrunner.asgi import Application, ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.guard import Guard, Verdict
     from workloads.proxyrunner.health import Health
+    from workloads.proxyrunner.meter import Meter
 
 __all__ = ("Front",)
 
@@ -26,31 +30,57 @@ class Front:
         guard: Judges every request.
         health: Answers ``/health``.
         workload: Answers everything else.
-        exchanges: Where requests to the workload are counted.
+        exchanges: Where requests to the workload are counted while they are under way.
+        meter: Where they are counted when they have been answered.
+        access: Where they are written down, if anybody wants that.
     """
 
-    def __init__(self, guard: Guard, health: Health, workload: Application, exchanges: Exchanges) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        health: Health,
+        workload: Application,
+        exchanges: Exchanges,
+        meter: Meter,
+        access: AccessLog,
+    ) -> None:
         """Compose."""
         self._guard = guard
         self._health = health
         self._workload = workload
         self._exchanges = exchanges
+        self._meter = meter
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        verdict = self._guard.judge(scope["headers"])
+        if verdict is None and scope["path"] == HEALTH_PATH:
+            await respond(send, self._health.reply(scope["method"]))
+            return
+        record = scope[RECORD] = Record(send)
+        peek = None
+        if self._access.enabled:
+            peek = Peek(receive)
+            receive = peek.receive
+        try:
+            await self._serve(verdict, scope, receive, record.send)
+        finally:
+            self._note(scope, record)
+            if peek is not None:
+                self._access.write(scope, record, peek)
+
+    async def _serve(self, verdict: Verdict | None, scope: Scope, receive: Receive, send: Send) -> None:
         connection: ClientConnection = scope[CONNECTION]
         try:
-            verdict = self._guard.judge(scope["headers"])
             if verdict is not None:
                 await _refuse(verdict, scope, receive, send)
-            elif scope["path"] == HEALTH_PATH:
-                await respond(send, self._health.reply(scope["method"]))
-            else:
-                self._exchanges.begin()
-                try:
-                    await self._workload(scope, receive, send)
-                finally:
-                    self._exchanges.end()
+                return
+            self._exchanges.begin()
+            try:
+                await self._workload(scope, receive, send)
+            finally:
+                self._exchanges.end()
         except BodyError as error:
             await respond(send, error.reply)
         except ClientGoneError:
@@ -59,6 +89,13 @@ class Front:
             # Whoever serves a client may ask to be cancelled when the client goes: then all is well.
             if not connection.lost:
                 raise
+
+    def _note(self, scope: Scope, record: Record) -> None:
+        method, asked = scope["method"], scope["headers"]
+        seconds = None if record.lives_long(method, asked) else record.seconds
+        self._meter.answered(method, record.status, seconds)
+        if method == "POST" and record.begun_session(asked) is not None:
+            self._meter.sessions_begun += 1
 
 
 async def _refuse(verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,6 +18,7 @@ from workloads.proxyrunner.gate import HOLD, UnavailableError
 from workloads.proxyrunner.headers import read_request, response_headers
 from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, is_request
 from workloads.proxyrunner.protocol import HEADER_MISMATCH, SESSION_NOT_FOUND, is_enveloped
+from workloads.proxyrunner.record import record_of
 from workloads.proxyrunner.sought import SessionTakenError, UnknownSessionError
 from workloads.proxyrunner.sse_ledger import SseLedger
 from workloads.proxyrunner.streams import LongStream
@@ -183,6 +184,9 @@ class Forwarder:
 
     async def _ask(self, exchange: Exchange, address: ReplicaAddress) -> Answer:
         exchange.authority = address.host_header
+        record = record_of(exchange.scope)
+        if record is not None:
+            record.backend = address.host_header
         return await self._upstream.send(
             address, exchange.method, exchange.target, exchange.headers(), exchange.body, rest=exchange.rest()
         )

@@ -61,6 +61,8 @@ class Told:
         self._observer = observer
         self.settled = asyncio.Event()
         """Set when the workload first runs, or is known not to."""
+        self.ready = 0
+        """How many copies of the server are ready."""
 
     def listening(self, host: str, port: int) -> None:
         """The proxy listens."""
@@ -76,6 +78,7 @@ class Told:
 
     def replicas(self, replicas: Sequence[Replica], ready: int) -> None:
         """These copies of the server run now."""
+        self.ready = ready
         if self._observer is not None:
             self._tell(self._observer.replicas, replicas, ready)
 

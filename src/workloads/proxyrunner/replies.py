@@ -15,7 +15,7 @@ from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, encod
 
 __all__ = (
     "RETRY_AFTER", "Reply", "error_body", "json_reply", "method_not_allowed",
-    "refusal", "unavailable",
+    "plain", "refusal", "unavailable",
 )  # fmt: skip
 
 RETRY_AFTER = 1
@@ -45,6 +45,13 @@ def json_reply(status: int, body: bytes, *headers: tuple[bytes, bytes]) -> Reply
     """A response of JSON, or of nothing when ``body`` is empty."""
     length = (b"content-length", str(len(body)).encode())
     return Reply(status, body, (*((_JSON,) if body else ()), length, *headers))
+
+
+def plain(status: int, text: str, *headers: tuple[bytes, bytes]) -> Reply:
+    """A response for people: one line of text."""
+    body = text.encode() + b"\n"
+    length = (b"content-length", str(len(body)).encode())
+    return Reply(status, body, ((b"content-type", b"text/plain; charset=utf-8"), length, *headers))
 
 
 def error_body(request_id: object, code: int, message: str, data: Any = None) -> bytes:

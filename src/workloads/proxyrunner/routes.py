@@ -66,6 +66,11 @@ class Routes:
         self._last_answer = ""
         self._any_ready = asyncio.Event()
 
+    @property
+    def count(self) -> int:
+        """How many servers there are."""
+        return len(self._servers)
+
     async def run(self) -> None:
         """Route until cancelled.
 
@@ -173,7 +178,8 @@ class Routes:
         self._tell()
 
     def _tell(self) -> None:
-        ready, count = len(self._pool), len(self._servers)
+        ready, count = len(self._pool), self.count
+        self._told.replicas((), ready)
         if not ready:
             self._told.status(WorkloadStatus.STARTING, "no server can be reached" if self._any_ready.is_set() else "")
         else:

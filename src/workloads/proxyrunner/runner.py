@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.asgi import Application
+    from workloads.proxyrunner.control.address import ControlAddress
     from workloads.proxyrunner.observer import RunnerObserver
     from workloads.proxyrunner.stage import Stage
     from workloads.runtimes.protocol import Runtime
@@ -50,6 +51,8 @@ class ProxyRunner:
         pre_stop_delay: Seconds for which ``/health`` says that it is not ready, while all else goes on, before a drain
             begins: time for load balancers to send new clients elsewhere. Default: 0.
         listen: Whether to take a port. Default: True; with False only :attr:`asgi` serves.
+        control: Where the operator is answered, such as for ``/metrics``; never on the port of the clients. Default:
+            None, nowhere.
 
     Example:
         >>> config = RunConfig(name="time", image="uvx://mcp-server-time", transport="stdio")  # doctest: +SKIP
@@ -71,6 +74,7 @@ class ProxyRunner:
         stop_grace: Callable[[], float | None] | None = None,
         pre_stop_delay: float = 0.0,
         listen: bool = True,
+        control: ControlAddress | None = None,
     ) -> None:
         """Prepare; nothing is started and no port is taken yet."""
         self._config = config
@@ -84,6 +88,7 @@ class ProxyRunner:
         self._stop_grace = stop_grace
         self._pre_stop_delay = pre_stop_delay
         self._listen = listen
+        self._control = control
         self._used = False
         self._stage: Stage | None = None
         self._shutdown: asyncio.Event | None = None
@@ -125,6 +130,17 @@ class ProxyRunner:
             return None if self._stage is None else self._stage.front(port)
 
         return Hosted(self, entered=lambda: self._task is not None, front=front)
+
+    @property
+    def control_url(self) -> str:
+        """Where the control routes are: ``unix:PATH`` or ``http://HOST:PORT``.
+
+        Raises:
+            RuntimeError: There are none, or it does not listen.
+        """
+        if self._stage is None or not self._stage.control_url:
+            raise RuntimeError("the proxy runner does not listen for its operator")
+        return self._stage.control_url
 
     def route(self, replicas: Sequence[ReplicaAddress]) -> None:
         """Route to these servers from now on. Sessions of one that is gone are begun again at another.
@@ -179,6 +195,7 @@ class ProxyRunner:
             request_timeout=self._request_timeout,
             stop_grace=self._stop_grace,
             listen=self._listen,
+            control=self._control,
         )
         try:
             await stage.open()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,25 +14,33 @@ from typing import TYPE_CHECKING
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import TransportType, WorkloadStatus
+from workloads.proxyrunner.access_log import AccessLog
 from workloads.proxyrunner.address import client_url
 from workloads.proxyrunner.app import Front
 from workloads.proxyrunner.assembly import Assembly, assemble
+from workloads.proxyrunner.control.figures import figures
+from workloads.proxyrunner.control.metrics import METRICS_PATH, Metrics
+from workloads.proxyrunner.control.server import ControlServer
 from workloads.proxyrunner.exchanges import Exchanges
 from workloads.proxyrunner.guard import Guard
 from workloads.proxyrunner.health import Health
 from workloads.proxyrunner.keeping import Source
 from workloads.proxyrunner.listener import Listener, bind
+from workloads.proxyrunner.meter import Meter
+from workloads.proxyrunner.routes import Routes
 from workloads.proxyrunner.threads import in_thread, taken_in_thread
 from workloads.proxyrunner.upstream import Upstream
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from workloads.config import RunConfig
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.affinity import Affinity
     from workloads.proxyrunner.asgi import Application
+    from workloads.proxyrunner.control.address import ControlAddress
+    from workloads.proxyrunner.control.metrics import Figure
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.runtimes.protocol import Replica, Runtime
@@ -57,6 +66,7 @@ class Stage:
         request_timeout: Seconds a stdio server may take for a request.
         stop_grace: Tells how long servers get to end by themselves; blocks.
         listen: Whether to take a port; else only :meth:`front` serves.
+        control: Where the operator is answered.
     """
 
     def __init__(
@@ -73,6 +83,7 @@ class Stage:
         request_timeout: float | None,
         stop_grace: Callable[[], float | None] | None = None,
         listen: bool,
+        control: ControlAddress | None,
     ) -> None:
         """Prepare; nothing is taken yet."""
         self._listen = listen
@@ -98,6 +109,9 @@ class Stage:
         self._listener: Listener | None = None
         self._fronts: dict[int, Front] = {}
         self._keeping: asyncio.Task[None] | None = None
+        self._meter = Meter()
+        self._starts: Counter[int] = Counter()
+        self._control = self._desk(control)
         self.port = 0
         """The port it listens on; 0 while it does not."""
 
@@ -106,6 +120,11 @@ class Stage:
         """What a client connects to."""
         options = self._options
         return client_url(options.name, options.host, self.port, self._config.effective_proxy_mode)
+
+    @property
+    def control_url(self) -> str:
+        """Where the control routes are; empty where there are none."""
+        return "" if self._control is None else self._control.url
 
     async def open(self) -> None:
         """Take the port and listen. Requests wait until the server is ready.
@@ -118,6 +137,7 @@ class Stage:
         options = self._options
         if not self._listen:
             await self._assemble()
+            await self._open_control()
             return
         bound = await taken_in_thread(
             partial(bind, options.name, options.host, options.port), lambda bound: bound.close()
@@ -126,6 +146,7 @@ class Stage:
             await self._assemble()
             port = _port(bound)
             front = self.front(port)
+            await self._open_control()
         except BaseException:
             bound.close()
             raise
@@ -153,7 +174,9 @@ class Stage:
                 hosts=options.hosts,
                 origins=options.origins,
             )
-            front = self._fronts[port] = Front(guard, self._health, self._app, self._exchanges)
+            front = self._fronts[port] = Front(
+                guard, self._health, self._app, self._exchanges, self._meter, AccessLog(options.name)
+            )
         return front
 
     async def work(self, shutdown: asyncio.Event) -> None:
@@ -222,8 +245,6 @@ class Stage:
 
     def route(self, replicas: Sequence[ReplicaAddress]) -> None:
         """Route to these servers from now on."""
-        from workloads.proxyrunner.routes import Routes
-
         keeper = self._assembly.keeper if self._assembly is not None else None
         if not isinstance(keeper, Routes):
             raise RuntimeError("this proxy runner does not route to servers of others")  # noqa: TRY004  # of state
@@ -259,10 +280,34 @@ class Stage:
     async def _tidy(self) -> None:
         self.port = 0
         self._closed = True
+        if self._control is not None:
+            await self._control.close()
         if self._affinity is not None:
             await self._affinity.close()
         if self._scratch is not None:
             await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    def _desk(self, address: ControlAddress | None) -> ControlServer | None:
+        """What answers the operator, if anything shall."""
+        if address is None:
+            return None
+        name = self._options.name
+        return ControlServer(name, address, {METRICS_PATH: Metrics(name, self._meter, self._figures)})
+
+    def _figures(self) -> Iterable[Figure]:
+        keeper = self._assembly.keeper if self._assembly is not None else None
+        return figures(
+            exchanges=self._exchanges,
+            meter=self._meter,
+            ready=self._told.ready,
+            desired=keeper.count if isinstance(keeper, Routes) else self._options.replicas,
+            restarts=self._starts.total() - len(self._starts),
+            affinity=self._affinity,
+        )
+
+    async def _open_control(self) -> None:
+        if self._control is not None:
+            await self._control.open()
 
     async def _assemble(self) -> None:
         self._upstream = Upstream()
@@ -306,6 +351,7 @@ class Stage:
         return Source(partial(self._start, runtime), self._log_of, tuple(self._secrets.values()))
 
     def _start(self, runtime: Runtime, index: int) -> Replica:
+        self._starts[index] += 1
         folder = self._folder(index) if self._folder is not None else self._scratch_path(str(index))
         return runtime.start_replica(self._config, index, secrets=self._secrets, log=self._log_of(index), folder=folder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from workloads._core.variables import SECRET, SECRETS_PASSWORD
+from workloads._core.variables import CONTROL_TOKEN, SECRET, SECRETS_PASSWORD
 from workloads.errors import UnsupportedOperationError
 from workloads.secrets.read_only import ReadOnly
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ("EnvironmentProvider", "scrub")
 
-_SECRET_NAMES = frozenset({"OP_SERVICE_ACCOUNT_TOKEN", *SECRETS_PASSWORD.names})
+_SECRET_NAMES = frozenset({"OP_SERVICE_ACCOUNT_TOKEN", *CONTROL_TOKEN.names, *SECRETS_PASSWORD.names})
 _SECRET_SUFFIXES = ("_SESSION_REDIS_PASSWORD", "_REMOTE_AUTH_BEARER_TOKEN")
 
 

@@ -1,0 +1,47 @@
+"""Reading a small message as it goes by, for those who tell of it and must neither hold it up nor change it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workloads.proxyrunner.jsonrpc import members, read
+
+if TYPE_CHECKING:
+    from workloads.proxyrunner.asgi import Message, Receive
+
+__all__ = ("Peek",)
+
+_ENOUGH = 2**16
+"""Bytes a message may have to be read; of a longer one only its headers tell."""
+
+
+class Peek:
+    """Looks at the body of a request while others receive it.
+
+    Args:
+        receive: The ASGI callable.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        """Nothing has come yet."""
+        self._receive = receive
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    async def receive(self) -> Message:
+        """Receive what comes next."""
+        message = await self._receive()
+        part: bytes = message.get("body", b"")
+        self._size += len(part)
+        if self._size <= _ENOUGH:
+            self._parts.append(part)
+        return message
+
+    def message(self) -> dict[str, Any]:
+        """The JSON-RPC message that was received; empty when it is none, or long."""
+        if not 0 < self._size <= _ENOUGH:
+            return {}
+        try:
+            return members(read(b"".join(self._parts)))
+        except ValueError:
+            return {}
