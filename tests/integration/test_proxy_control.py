@@ -18,6 +18,7 @@ from tests.support.raw_http import raw_client, raw_server, request
 from tests.support.runners import Recorder, routed, served
 
 from workloads import RunConfig, WorkloadFailedError
+from workloads.config import MiddlewareConfig
 from workloads.errors import PortInUseError
 from workloads.proxyrunner import ControlPort, ControlSocket, ProxyRunner, ReplicaAddress
 
@@ -270,6 +271,22 @@ def test_the_access_log_has_what_it_shall_and_no_more(tmp_path, caplog, enabled)
     assert records[0].session == records[2].session
     assert len(records[0].session) == 12
     assert "canary" not in str([vars(it) for it in records])
+
+
+@pytest.mark.needs("opentelemetry")
+def test_a_trace_goes_through_to_the_server():
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    async def whole():
+        async with (
+            raw_server(answer_ok) as server,
+            routed(server.port, middleware_configs=[MiddlewareConfig(type="telemetry")]) as runner,
+            raw_client(runner.port) as client,
+        ):
+            assert (await client.post(request(), ("traceparent", trace))).status == 200
+            assert server.seen[0].get("traceparent") == trace  # nobody records spans here
+
+    run(whole())
 
 
 def test_without_its_library_the_metrics_say_what_to_install(tmp_path):

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         OutboundPermissions,
         PermissionProfile,
     )
-    from workloads.config.protections import UNENFORCED_MIDDLEWARES, unenforceable, unenforced_warnings
+    from workloads.config.protections import has_effect, unenforceable, unenforced_warnings
     from workloads.config.rate_limit import RateLimitBucket, RateLimitConfig, ToolRateLimit
     from workloads.config.remote_auth import RemoteAuthConfig
     from workloads.config.run_config import (
@@ -63,7 +63,6 @@ __all__ = (
     "DEFAULT_SCHEMA_VERSION",
     "DEFAULT_SESSION_CACHE_SIZE",
     "DEFAULT_SESSION_TTL",
-    "UNENFORCED_MIDDLEWARES",
     "AdditiveKeys",
     "AuditConfig",
     "AuthParameters",
@@ -99,6 +98,7 @@ __all__ = (
     "check_portable_name",
     "check_workload_name",
     "format_duration",
+    "has_effect",
     "parse_cpus",
     "parse_duration",
     "parse_label",
@@ -149,7 +149,7 @@ __getattr__, __dir__ = exports(
         "observability": ("AuditConfig", "TelemetryConfig"),
         "oidc": ("OIDCConfig",),
         "permissions": ("InboundPermissions", "NetworkPermissions", "OutboundPermissions", "PermissionProfile"),
-        "protections": ("UNENFORCED_MIDDLEWARES", "unenforceable", "unenforced_warnings"),
+        "protections": ("has_effect", "unenforceable", "unenforced_warnings"),
         "rate_limit": ("RateLimitBucket", "RateLimitConfig", "ToolRateLimit"),
         "remote_auth": ("RemoteAuthConfig",),
         "run_config": ("DEFAULT_SCHEMA_VERSION", "DEFAULT_SESSION_CACHE_SIZE", "DEFAULT_SESSION_TTL", "RunConfig"),

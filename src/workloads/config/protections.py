@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from workloads.config._shape import shape_of
@@ -10,12 +11,13 @@ from workloads.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workloads.config.middleware import MiddlewareConfig
     from workloads.config.run_config import RunConfig
 
-__all__ = ("UNENFORCED_MIDDLEWARES", "UNSUPPORTED", "unenforceable", "unenforced_warnings")
+__all__ = ("UNSUPPORTED", "has_effect", "unenforceable", "unenforced_warnings")
 
-UNENFORCED_MIDDLEWARES = frozenset(("mcp-parser", "telemetry", "usagemetrics"))
-"""Types of middleware that are accepted and do nothing."""
+_TELEMETRY = "telemetry"
+_IDLE_MIDDLEWARES = frozenset(("mcp-parser", "usagemetrics"))
 
 _WITHOUT_EFFECT = ("telemetry_config", "thv_ca_bundle", "jwks_auth_token_file")
 UNSUPPORTED = (
@@ -35,6 +37,15 @@ UNSUPPORTED = (
     "header_forward",
 )
 """Keys that are refused whatever is under them."""
+
+
+def has_effect(middleware: str) -> bool:
+    """Whether a type of middleware does anything. Some are accepted and do nothing.
+
+    Args:
+        middleware: The type. ``telemetry`` does something where ``opentelemetry-api`` is installed.
+    """
+    return _has_opentelemetry() if middleware == _TELEMETRY else middleware not in _IDLE_MIDDLEWARES
 
 
 def unenforceable(config: RunConfig) -> list[Problem]:
@@ -69,11 +80,23 @@ def unenforced_warnings(config: RunConfig) -> list[str]:
     Returns:
         The keys, or for middleware ``path (type)``; to be warned of once.
     """
-    warnings = [key for key in _WITHOUT_EFFECT if getattr(config, key)]
-    return warnings + [f"{path} ({kind})" for path, kind in _middlewares(config) if kind in UNENFORCED_MIDDLEWARES]
+    found = [key for key in _WITHOUT_EFFECT if getattr(config, key)]
+    for path, middleware in _middlewares(config):
+        if not has_effect(middleware.type):
+            found.append(f"{path}.type ({middleware.type})")
+        elif middleware.type == _TELEMETRY and middleware.parameters:
+            found.append(f"{path}.parameters ({_TELEMETRY})")
+    return found
 
 
-def _middlewares(config: RunConfig) -> Iterator[tuple[str, str]]:
+def _has_opentelemetry() -> bool:
+    try:
+        return find_spec("opentelemetry.trace") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _middlewares(config: RunConfig) -> Iterator[tuple[str, MiddlewareConfig]]:
     for key in ("middleware_configs", "additional_middleware_configs"):
         for index, middleware in enumerate(getattr(config, key)):
-            yield f"{key}[{index}].type", middleware.type
+            yield f"{key}[{index}]", middleware

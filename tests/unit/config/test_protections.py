@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.config.documents import EXPORTED
 
-from workloads.config import RunConfig, unenforceable, unenforced_warnings
+from workloads.config import RunConfig, protections, unenforceable, unenforced_warnings
 
 
 def refused(**document: Any) -> list[str]:
@@ -63,12 +63,19 @@ def test_what_asks_for_nothing_more_is_accepted_silently(document):
     assert unenforced_warnings(config) == []
 
 
-def test_what_is_accepted_without_effect_is_named():
+@pytest.mark.parametrize("installed", [True, False])
+def test_what_is_accepted_without_effect_is_named(installed, monkeypatch):
+    # As if it were, or were not: a module of which there is no more than its name.
+    monkeypatch.setattr(protections, "find_spec", lambda name: installed or None)
     config = RunConfig.from_dict(
         {
             "name": "x",
             "telemetry_config": {"endpoint": "a"},
-            "middleware_configs": [{"type": "bodylimit"}, {"type": "mcp-parser"}, {"type": "telemetry"}],
+            "middleware_configs": [
+                {"type": "bodylimit"},
+                {"type": "mcp-parser"},
+                {"type": "telemetry", "parameters": {"endpoint": "b"}},
+            ],
             "additional_middleware_configs": [{"type": "usagemetrics"}],
         }
     )
@@ -76,7 +83,7 @@ def test_what_is_accepted_without_effect_is_named():
     assert unenforced_warnings(config) == [
         "telemetry_config",
         "middleware_configs[1].type (mcp-parser)",
-        "middleware_configs[2].type (telemetry)",
+        f"middleware_configs[2].{'parameters' if installed else 'type'} (telemetry)",
         "additional_middleware_configs[0].type (usagemetrics)",
     ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
-from workloads.config import UNENFORCED_MIDDLEWARES
+from workloads.config import has_effect
 from workloads.errors import MissingDependencyError, Problem, RunConfigError
 from workloads.proxyrunner.middleware.protocol import MiddlewareContext
 
@@ -29,6 +29,7 @@ _PACKAGE = "workloads.proxyrunner.middleware"
 _BUILTIN = {
     "auth": f"{_PACKAGE}.auth:make",
     "recovery": f"{_PACKAGE}.recovery:make",
+    "telemetry": f"{_PACKAGE}.telemetry:make",
     "tool-call-filter": f"{_PACKAGE}.tool_calls:make",
     "tool-filter": f"{_PACKAGE}.tool_lists:make",
 }
@@ -106,12 +107,11 @@ def _entries(config: RunConfig) -> list[_Entry]:
 
     Keys such as ``tools_filter`` stand for a middleware that is not listed: what they ask for is never left out.
     """
-    skipped = _ELSEWHERE | UNENFORCED_MIDDLEWARES
     listed = [
         _Entry(f"{key}[{index}].type", f"{key}[{index}].parameters", middleware.type, middleware.parameters)
         for key in ("middleware_configs", "additional_middleware_configs")
         for index, middleware in enumerate(getattr(config, key))
-        if middleware.type not in skipped
+        if middleware.type not in _ELSEWHERE and has_effect(middleware.type)
     ]
     types = {entry.type for entry in listed}
     return [
