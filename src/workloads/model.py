@@ -100,7 +100,7 @@ class Workload:
     Attributes:
         name: The name it is managed by.
         runtime: What runs it: ``process``, ``docker``, ``podman``, ``kubernetes``.
-        image: The image of its run config; ``remote`` for a remote one.
+        image: The image of its run config; empty for a remote one.
         command: Program and arguments as configured.
         status: Its state.
         status_context: Why it is in that state, for people; often empty.

@@ -42,8 +42,11 @@ def overridden(
     }
     if name is not None:
         result["name"] = name
-    if source is not None:
-        result["remote_url" if source.startswith(("http://", "https://")) else "image"] = source
+    if source is not None and source.startswith(("http://", "https://")):
+        result["remote_url"] = source
+        result.setdefault("transport", "streamable-http")
+    elif source is not None:
+        result["image"] = source
     if rest:
         result["cmd_args" if result.get("image") else "command"] = list(rest)
     if env:

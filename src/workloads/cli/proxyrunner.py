@@ -185,14 +185,14 @@ def _run_file(
     control: ControlPort | None,
 ) -> None:
     from workloads.factory import detect_runtime
-    from workloads.managers.admission import admit, secrets_of
+    from workloads.managers.admission import admit, headers_of, secrets_of
     from workloads.managers.handshake import Start
     from workloads.runtimes.registry import load_runtime
 
     config = _read(file)
     chosen = detect_runtime(runtime).runtime
     admit(config, load_runtime(chosen))
-    start = Start(secrets_of(config, paths))
+    start = Start(secrets_of(config, paths), headers=headers_of(config, paths))
     _run(config, chosen, start, paths, reporter, signals, pre_stop_delay, control=control)
 
 
@@ -207,16 +207,23 @@ def _route(
     """Serve without owning anything: of such runners a workload may have several."""
     import uvloop
 
-    from workloads.managers.admission import secrets_of
+    from workloads.managers.admission import headers_of, secrets_of
     from workloads.proxyrunner import ProxyRunner
 
     config = _read(file)
-    secrets = secrets_of(config, paths)
+    secrets, headers = secrets_of(config, paths), headers_of(config, paths)
 
     async def serve() -> None:
         shutdown = asyncio.Event()
         signals.bind(asyncio.get_running_loop(), shutdown)
-        runner = ProxyRunner(config, replicas=replicas, secrets=secrets, pre_stop_delay=pre_stop_delay, control=control)
+        runner = ProxyRunner(
+            config,
+            replicas=replicas,
+            secrets=secrets,
+            headers=headers,
+            pre_stop_delay=pre_stop_delay,
+            control=control,
+        )
         await runner.serve(shutdown)
 
     _raise_descriptor_limit()
@@ -269,6 +276,7 @@ def _run(
             ownership,
             paths=paths,
             secrets=start.secrets,
+            headers=start.headers,
             shutdown=shutdown,
             pre_stop_delay=pre_stop_delay,
             control=control,

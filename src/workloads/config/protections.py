@@ -21,7 +21,6 @@ _IDLE_MIDDLEWARES = frozenset(("mcp-parser", "usagemetrics"))
 
 _WITHOUT_EFFECT = ("telemetry_config", "thv_ca_bundle", "jwks_auth_token_file")
 UNSUPPORTED = (
-    "remote_url",
     "remote_auth_config",
     "token_exchange_config",
     "upstream_swap_config",
@@ -34,7 +33,6 @@ UNSUPPORTED = (
     "rate_limit_namespace",
     "validating_webhooks",
     "mutating_webhooks",
-    "header_forward",
 )
 """Keys that are refused whatever is under them."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.runtimes.protocol import Runtime
 
-__all__ = ("admit", "problems", "secrets_of")
+__all__ = ("admit", "headers_of", "problems", "secrets_of")
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,8 @@ def problems(config: RunConfig, runtime: Runtime) -> list[Problem]:
     """Everything that a run config asks for and this build, or this runtime, cannot give."""
     from workloads.proxyrunner.options import RunnerOptions
 
-    found = runtime.refusals(config)
+    # Of a remote server nothing runs here that a runtime could refuse.
+    found = runtime.refusals(config) if not config.remote_url else []
     try:
         RunnerOptions.of(config, os.environ)
     except RunConfigError as error:
@@ -52,7 +53,8 @@ def admit(config: RunConfig, runtime: Runtime) -> None:
         raise RunConfigError(found)
     for key in unenforced_warnings(config):
         _log.warning("%s has no effect in this version", key, extra={"workload": config.name})
-    runtime.preflight(config)
+    if not config.remote_url:
+        runtime.preflight(config)
 
 
 def secrets_of(config: RunConfig, paths: Paths, *, app: str = DEFAULT_APP) -> dict[str, str]:
@@ -75,3 +77,23 @@ def secrets_of(config: RunConfig, paths: Paths, *, app: str = DEFAULT_APP) -> di
     from workloads.secrets import default_provider, resolve
 
     return resolve([parse_secret(text) for text in config.secrets], default_provider(paths, app=app))
+
+
+def headers_of(config: RunConfig, paths: Paths, *, app: str = DEFAULT_APP) -> dict[str, str]:
+    """The headers for a remote server whose values are secrets: name and value. Keep them in memory only.
+
+    Args:
+        config: The run config.
+        paths: The application folder, whose secrets are asked.
+        app: Whose folder it is.
+
+    Raises:
+        WorkloadsError: As :func:`secrets_of` does.
+    """
+    if config.header_forward is None or not config.header_forward.add_headers_from_secret:
+        return {}
+    from workloads.config import SecretReference
+    from workloads.secrets import default_provider, resolve
+
+    wanted = config.header_forward.add_headers_from_secret.items()
+    return resolve([SecretReference(secret, name) for name, secret in wanted], default_provider(paths, app=app))

@@ -34,12 +34,14 @@ class Start:
         foreground: Whether the runner shall end when its caller goes.
         proposed: Whether to run the proposed run config, not the stored one.
         launch_id: The start on record when the runner takes the workload must be this one; empty for whichever.
+        headers: Resolved headers for a remote server.
     """
 
     secrets: Mapping[str, str] = attrs.field(repr=False)
     foreground: bool = False
     proposed: bool = False
     launch_id: str = ""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
 
     def encode(self) -> bytes:
         """The line to send."""

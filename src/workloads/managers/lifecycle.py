@@ -17,7 +17,7 @@ from workloads.errors import (
     WorkloadNotReadyError,
     WorkloadsError,
 )
-from workloads.managers.admission import admit, secrets_of
+from workloads.managers.admission import admit, headers_of, secrets_of
 from workloads.managers.ending import end, was_launch_interrupted
 from workloads.managers.handshake import Start
 from workloads.managers.logs import server_lines
@@ -91,7 +91,7 @@ class Lifecycle:
             former = self._inventory.config(name)
             chosen = config if config.port else config.evolve(port=former.port)
             self._admit(chosen)
-            secrets = self._secrets(chosen)
+            start = self._resolve(chosen)
             if not interrupted and not self._inventory.has_runner(name):
                 self._inventory.configs.save(chosen)
                 return
@@ -100,7 +100,7 @@ class Lifecycle:
             self._inventory.configs.propose(chosen)
             try:
                 self._end(name, grace)
-                self._prove(chosen, Start(secrets, proposed=True))
+                self._prove(chosen, attrs.evolve(start, proposed=True))
                 self._inventory.configs.adopt(name)
             except BaseException as error:
                 self._restore(name, former, error)
@@ -188,22 +188,24 @@ class Lifecycle:
         if not self._inventory.groups.exists(config.effective_group):
             raise GroupNotFoundError(config.effective_group)
 
-    def _secrets(self, config: RunConfig) -> dict[str, str]:
-        return secrets_of(config, self._inventory.paths, app=self._settings.app)
+    def _resolve(self, config: RunConfig) -> Start:
+        """What a runner of this run config must know and no file may hold."""
+        paths, app = self._inventory.paths, self._settings.app
+        return Start(secrets_of(config, paths, app=app), headers=headers_of(config, paths, app=app))
 
     def _spawn_on_free_port(self, config: RunConfig, *, foreground: bool) -> RunnerHandle:
         """Store the run config with the port of its proxy, and start its runner.
 
         A port that was free when it was picked may be taken before the runner listens: then another is picked.
         """
-        secrets = self._secrets(config)
+        start = attrs.evolve(self._resolve(config), foreground=foreground)
         if config.port:
             _check_port(config)
         for left in reversed(range(_PORT_TRIES)):
             chosen = config if config.port else config.evolve(port=free_port())
             self._inventory.configs.save(chosen)
             try:
-                return self._spawn(chosen, Start(secrets, foreground))
+                return self._spawn(chosen, start)
             except PortInUseError:
                 if config.port or not left:
                     raise
@@ -239,11 +241,11 @@ class Lifecycle:
         if self._inventory.has_runner(name):
             return None
         self._admit(config)
-        secrets = self._secrets(config)
+        start = self._resolve(config)
         # Before what runs is struck out: who is killed between leaves a workload that was meant to run.
         self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
         self._end(name, 0.0)
-        return self._spawn(config, Start(secrets))
+        return self._spawn(config, start)
 
     def _await_start(self, name: str, handle: RunnerHandle | None) -> None:
         if handle is not None:
@@ -285,7 +287,7 @@ class Lifecycle:
         """Run the former run config of a workload again, whose update failed."""
         try:
             self._settle(name)
-            self._prove(former, Start(self._secrets(former)))
+            self._prove(former, self._resolve(former))
             error.add_note(f"workload {name!r} runs again as it was before")
         except WorkloadsError as failure:
             error.add_note(f"workload {name!r} could not be started again as it was before: {failure}")

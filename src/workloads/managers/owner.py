@@ -171,6 +171,7 @@ async def run_owned(
     paths: Paths,
     secrets: Mapping[str, str],
     shutdown: asyncio.Event,
+    headers: Mapping[str, str] | None = None,
     pre_stop_delay: float = 0.0,
     control: ControlAddress | None = None,
 ) -> None:
@@ -183,6 +184,7 @@ async def run_owned(
         paths: Where the state is.
         secrets: Resolved secrets: environment variable and value.
         shutdown: Set it to drain and end.
+        headers: Resolved headers for a remote server. Default: None, there are none.
         pre_stop_delay: Seconds for which it is not ready, but serves, before it drains.
         control: Where the operator is answered. Default: None, a socket in the state folder.
 
@@ -194,6 +196,7 @@ async def run_owned(
         config,
         runtime=runtime,
         secrets=secrets,
+        headers=headers,
         log=lambda index: paths.server_log(base, index),
         folder=lambda index: paths.server_folder(base, index),
         observer=ownership,

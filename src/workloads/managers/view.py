@@ -66,6 +66,7 @@ def view(stored: Stored, alive: Callable[[ProcessIdentity], bool]) -> Workload:
     ready = record.ready_replicas if record is not None and status in _MAY_HAVE_READY else 0
     port = (record.port if record is not None else 0) or (config.port if config is not None else 0)
     mode = ProxyMode.STREAMABLE_HTTP if config is None else config.effective_proxy_mode
+    host, remote_url = ("", "") if config is None else (config.host, config.remote_url)
     return Workload(
         name=stored.name,
         runtime=record.runtime if record is not None else "process",
@@ -73,7 +74,7 @@ def view(stored: Stored, alive: Callable[[ProcessIdentity], bool]) -> Workload:
         command=() if config is None else (*config.command, *config.cmd_args),
         status=status,
         status_context=context,
-        url=client_url(stored.name, "" if config is None else config.host, port, mode),
+        url=client_url(stored.name, host, port, mode, remote_url=remote_url),
         port=port,
         transport=TransportType.STDIO if config is None else config.transport,
         proxy_mode=mode,
@@ -81,7 +82,7 @@ def view(stored: Stored, alive: Callable[[ProcessIdentity], bool]) -> Workload:
         labels={} if config is None else user_labels(config.container_labels),
         created_at=_EPOCH if stored.status is None else stored.status.created_at,
         started_at=None if stored.status is None else stored.status.started_at,
-        remote=config is not None and bool(config.remote_url),
+        remote=bool(remote_url),
         replicas=ReplicaCount(ready, desired),
         asleep=False,
         isolation=Isolation.NONE,

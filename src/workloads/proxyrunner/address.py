@@ -13,8 +13,8 @@ __all__ = ("ReplicaAddress", "client_url")
 
 
 def _host_header(address: ReplicaAddress) -> bytes:
-    """The authority; the usual port of HTTPS is left out, for servers that go by their name alone."""
-    return (address.authority.removesuffix(":443") if address.tls else address.authority).encode()
+    """The authority; a usual port is left out, for servers that go by their name alone."""
+    return address.authority.removesuffix(":443" if address.tls else ":80").encode()
 
 
 @attrs.frozen(cache_hash=True)
@@ -64,7 +64,7 @@ def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def client_url(name: str, host: str, port: int, mode: ProxyMode) -> str:
+def client_url(name: str, host: str, port: int, mode: ProxyMode, *, remote_url: str = "") -> str:
     """What a client connects to, in the form of ToolHive's workload view.
 
     Args:
@@ -72,10 +72,22 @@ def client_url(name: str, host: str, port: int, mode: ProxyMode) -> str:
         host: The address its proxy listens on.
         port: The port; 0, while there is none, gives an empty text.
         mode: What the proxy speaks.
+        remote_url: Where the server is, if elsewhere: its path is that of the proxy, too. Default: ``""``.
     """
     if not port:
         return ""
     # An address that means "every interface" is none to connect to.
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
     authority = _authority(host, port)
-    return f"http://{authority}/sse#{name}" if mode is ProxyMode.SSE else f"http://{authority}/mcp"
+    sse = mode is ProxyMode.SSE
+    path = _path(remote_url, sse=sse) if remote_url else "/sse" if sse else "/mcp"
+    return f"http://{authority}{path}#{name}" if sse else f"http://{authority}{path}"
+
+
+def _path(remote_url: str, *, sse: bool) -> str:
+    """The path of a remote server; one at the root has none, but for the usual one of SSE."""
+    try:
+        path = urlsplit(remote_url).path
+    except ValueError:  # of a run config that somebody else wrote
+        path = ""
+    return path if path not in ("", "/") else "/sse" if sse else ""

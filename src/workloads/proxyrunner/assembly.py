@@ -18,7 +18,7 @@ from workloads.proxyrunner.forward import Forwarder
 from workloads.proxyrunner.http_link import HttpLink
 from workloads.proxyrunner.keeping import Keeper, Source, keep
 from workloads.proxyrunner.pool import Pool
-from workloads.proxyrunner.routes import Routes
+from workloads.proxyrunner.routes import INTERVAL, REMOTE_INTERVAL, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,10 +128,11 @@ def _route(
     return Routes(
         options.name,
         replicas,
-        connect=lambda server: HttpLink(server, upstream, options.transport),
+        connect=lambda server: HttpLink(server, upstream, options.transport, options.remote),
         pool=Pool(affinity),
         gate=gate,
         health=health,
         told=told,
         ready_timeout=options.ready_timeout,
+        interval=INTERVAL if options.remote is None else REMOTE_INTERVAL,
     )

@@ -10,6 +10,7 @@ from workloads.proxyrunner.readiness import SseProbe, StreamableProbe, wait_read
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
+    from workloads.proxyrunner.remote import Remote
     from workloads.proxyrunner.upstream import Upstream
 
 __all__ = ("HttpLink",)
@@ -22,13 +23,20 @@ class HttpLink:
         address: Where it listens.
         upstream: The connections of the proxy.
         transport: What it speaks.
+        remote: What is known of it when it runs elsewhere. Default: None, it does not.
     """
 
-    def __init__(self, address: ReplicaAddress, upstream: Upstream, transport: TransportType) -> None:
+    def __init__(
+        self, address: ReplicaAddress, upstream: Upstream, transport: TransportType, remote: Remote | None = None
+    ) -> None:
         """Prepare to ask."""
         self._address = address
         probe = SseProbe if transport is TransportType.SSE else StreamableProbe
-        self._probe = probe(upstream, address)
+        self._probe = (
+            probe(upstream, address)
+            if remote is None
+            else probe(upstream, address, path=remote.path.decode(), strangers=True)
+        )
         self.last_answer = ""
 
     async def ready(self) -> tuple[ReplicaAddress, float]:

@@ -12,6 +12,8 @@ from workloads.proxyrunner.body import MAX_BODY
 from workloads.proxyrunner.guard import is_loopback
 from workloads.proxyrunner.jsonrpc import members
 from workloads.proxyrunner.middleware.chain import Chain
+from workloads.proxyrunner.remote import Remote
+from workloads.proxyrunner.remote_checks import remote_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,6 +53,7 @@ class RunnerOptions:
         restart: When a server that ended is started again: ``no``, ``on-failure`` or ``always``.
         ready_timeout: Seconds the server may take to become ready.
         drain_timeout: Seconds a drain may take that is caused by cancelling the runner.
+        remote: The server that runs elsewhere; None when one is started here, or routed to.
     """
 
     name: str
@@ -71,6 +74,7 @@ class RunnerOptions:
     restart: str
     ready_timeout: float
     drain_timeout: float
+    remote: Remote | None
 
     @classmethod
     def of(cls, config: RunConfig, environ: Mapping[str, str]) -> RunnerOptions:
@@ -86,7 +90,12 @@ class RunnerOptions:
         from workloads.config import parse_duration, unenforceable
 
         loopback = is_loopback(config.host or _LOOPBACK)
-        problems = [*unenforceable(config), *_problems(config), *_middleware_problems(config)]
+        problems = [
+            *unenforceable(config),
+            *remote_problems(config),
+            *_problems(config),
+            *_middleware_problems(config),
+        ]
         max_body = _parameter(config, "bodylimit", "max_bytes", MAX_BODY)
         chain, unusable = Chain.of(config, max_body=max_body)
         problems += unusable
@@ -120,6 +129,7 @@ class RunnerOptions:
             restart=config.restart or "always",
             ready_timeout=parse_duration(config.ready_timeout) if config.ready_timeout else _READY_TIMEOUT,
             drain_timeout=parse_duration(config.drain_timeout) if config.drain_timeout else _DRAIN_TIMEOUT,
+            remote=Remote.of(config),
         )
 
 

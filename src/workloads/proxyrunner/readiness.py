@@ -93,12 +93,18 @@ class _Prober:
     Args:
         upstream: Connections to the server.
         address: Where it listens.
+        path: The path of its endpoint. Default: ``""``, which must be found out.
+        strangers: Whether it is ready, too, when it wants to know who asks (401): its clients may say. Default: False.
     """
 
-    def __init__(self, upstream: Upstream, address: ReplicaAddress) -> None:
+    _usual: tuple[str, ...] = ()
+
+    def __init__(self, upstream: Upstream, address: ReplicaAddress, *, path: str = "", strangers: bool = False) -> None:
         """Prepare to ask."""
         self._upstream = upstream
         self._address = address
+        self._strangers = strangers
+        self._paths = (path,) if path else self._usual
 
     async def _open(self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> Answer:
         try:
@@ -120,7 +126,7 @@ class _Prober:
 class StreamableProbe(_Prober):
     """Asks a streamable HTTP server: ``server/discover`` first, which leaves nothing behind, else ``initialize``."""
 
-    _paths: tuple[str, ...] = ("/mcp", "/")
+    _usual = ("/mcp", "/")
 
     async def __call__(self) -> None:
         """Ask once.
@@ -142,6 +148,8 @@ class StreamableProbe(_Prober):
         answer = await self._post(path, "server/discover", discover_params(), modern=True)
         if follow and answer.status in _REDIRECTS and (target := urlsplit(answer.location).path):
             return await self._ask(target, follow=False)
+        if answer.status == 401 and self._strangers:
+            return None
         if answer.status in (401, 403) or answer.status >= 500:
             return answer.text(f"POST {path}")
         message = members(answer.message)
@@ -193,7 +201,7 @@ class StreamableProbe(_Prober):
 class SseProbe(_Prober):
     """Asks a server of the old HTTP with SSE: opens a stream and waits for the event that names its endpoint."""
 
-    _paths: tuple[str, ...] = ("/sse", "/")
+    _usual = ("/sse", "/")
 
     async def __call__(self) -> None:
         """Ask once.
@@ -213,6 +221,8 @@ class SseProbe(_Prober):
     async def _ask(self, path: str) -> str | None:
         response = await self._open("GET", path, [(b"accept", b"text/event-stream")])
         try:
+            if response.status == 401 and self._strangers:
+                return None
             if response.status != 200 or response.content_type != "text/event-stream":
                 return _Answer(response.status, None, None, "").text(f"GET {path}")
             reader = EventReader()

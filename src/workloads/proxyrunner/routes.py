@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.pool import Pool
     from workloads.proxyrunner.reports import Door, News, Vitals
 
-__all__ = ("Routes",)
+__all__ = ("INTERVAL", "REMOTE_INTERVAL", "Routes")
 
-_INTERVAL = 10.0
+INTERVAL = 10.0
 """Seconds after which a server that is ready is asked again."""
+
+REMOTE_INTERVAL = 60.0
+"""The same for a server of somebody else's, who may mind."""
 
 _PATIENCE = 5.0
 """Seconds it then has to answer."""
@@ -37,6 +40,7 @@ class Routes:
         health: Told whether one is.
         told: Told what happens.
         ready_timeout: Seconds the first may take to become ready.
+        interval: Seconds after which a server that is ready is asked again.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Routes:
         health: Vitals,
         told: News,
         ready_timeout: float,
+        interval: float = INTERVAL,
     ) -> None:
         """Prepare to ask."""
         self._name = name
@@ -61,6 +66,7 @@ class Routes:
         self._health = health
         self._told = told
         self._ready_timeout = ready_timeout
+        self._interval = interval
         self._following: dict[ReplicaAddress, asyncio.Task[None]] = {}
         self._doubts: dict[ReplicaAddress, asyncio.Event] = {}
         self._last_answer = ""
@@ -84,6 +90,7 @@ class Routes:
                 await self._any_ready.wait()
             await asyncio.get_running_loop().create_future()
         except TimeoutError:
+            await self._forget(list(self._following))  # only then it is known what they heard last
             said = f"; last answer: {self._last_answer}" if self._last_answer else ""
             raise WorkloadFailedError(self._name, f"not ready after {self._ready_timeout:g} s{said}") from None
         finally:
@@ -150,7 +157,7 @@ class Routes:
     async def _still(self, link: HttpLink, doubt: asyncio.Event) -> bool:
         """Whether a server that was ready is so still, some time later, or as soon as that is doubted."""
         try:
-            async with asyncio.timeout(_INTERVAL):
+            async with asyncio.timeout(self._interval):
                 await doubt.wait()
         except TimeoutError:
             pass

@@ -43,6 +43,8 @@ class ProxyRunner:
         replicas: Servers that run already; the runner then only routes to them and stops nothing. Default: None, the
             runner deploys the server itself and owns it.
         secrets: Resolved secrets: environment variable and value. They are kept in memory only.
+        headers: Those for a remote server whose values are secret: ``header_forward.add_headers_from_secret`` of the
+            run config, each with its value. They are kept in memory only.
         log: Where the log of each replica goes, by its index. Default: in a temporary folder.
         folder: The private working folder of each replica, by its index. Default: in a temporary folder.
         observer: Is told what happens.
@@ -67,6 +69,7 @@ class ProxyRunner:
         runtime: Runtime | None = None,
         replicas: Sequence[ReplicaAddress] | None = None,
         secrets: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         log: Callable[[int], Path] | None = None,
         folder: Callable[[int], Path] | None = None,
         observer: RunnerObserver | None = None,
@@ -81,6 +84,7 @@ class ProxyRunner:
         self._runtime = runtime
         self._replicas = replicas
         self._secrets = dict(secrets or {})
+        self._headers = dict(headers or {})
         self._log = log
         self._folder = folder
         self._told = Told(observer)
@@ -189,6 +193,7 @@ class ProxyRunner:
             runtime=self._runtime,
             replicas=self._replicas,
             secrets=self._secrets,
+            headers=self._headers,
             log=self._log,
             folder=self._folder,
             told=self._told,

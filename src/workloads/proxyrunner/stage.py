@@ -29,7 +29,7 @@ from workloads.proxyrunner.listener import Listener, bind
 from workloads.proxyrunner.meter import Meter
 from workloads.proxyrunner.routes import Routes
 from workloads.proxyrunner.threads import in_thread, taken_in_thread
-from workloads.proxyrunner.upstream import Upstream
+from workloads.proxyrunner.upstream import RemoteUpstream, Upstream
 
 if TYPE_CHECKING:
     import socket
@@ -61,6 +61,7 @@ class Stage:
         runtime: As for ``ProxyRunner``, like all that follow.
         replicas: Servers that run already.
         secrets: Resolved secrets.
+        headers: Headers for a remote server.
         log: Where the log of each replica goes.
         folder: The working folder of each replica.
         request_timeout: Seconds a stdio server may take for a request.
@@ -78,6 +79,7 @@ class Stage:
         runtime: Runtime | None,
         replicas: Sequence[ReplicaAddress] | None,
         secrets: Mapping[str, str],
+        headers: Mapping[str, str],
         log: Callable[[int], Path] | None,
         folder: Callable[[int], Path] | None,
         request_timeout: float | None,
@@ -90,7 +92,8 @@ class Stage:
         self._config = config
         self._options = options
         self._runtime = runtime
-        self._replicas = replicas
+        self._remote = None if options.remote is None else options.remote.given(headers)
+        self._replicas = (self._remote.address,) if replicas is None and self._remote is not None else replicas
         self._secrets = secrets
         self._log = log
         self._folder = folder
@@ -119,7 +122,8 @@ class Stage:
     def url(self) -> str:
         """What a client connects to."""
         options = self._options
-        return client_url(options.name, options.host, self.port, self._config.effective_proxy_mode)
+        mode, remote_url = self._config.effective_proxy_mode, self._config.remote_url
+        return client_url(options.name, options.host, self.port, mode, remote_url=remote_url)
 
     @property
     def control_url(self) -> str:
@@ -310,7 +314,7 @@ class Stage:
             await self._control.open()
 
     async def _assemble(self) -> None:
-        self._upstream = Upstream()
+        self._upstream = Upstream() if self._remote is None else RemoteUpstream(self._remote)
         self._affinity = self._remember(self._upstream)
         self._assembly = assemble(
             self._options,

@@ -85,7 +85,7 @@ class Entry:
             command=(*config.command, *config.cmd_args),
             status=self.status,
             status_context=self.context,
-            url=client_url(config.name, config.host, config.port, mode),
+            url=client_url(config.name, config.host, config.port, mode, remote_url=config.remote_url),
             port=config.port,
             transport=config.transport,
             proxy_mode=mode,

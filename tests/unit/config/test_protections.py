@@ -29,8 +29,6 @@ def refused(**document: Any) -> list[str]:
         ("upstream_swap_config", {}),
         ("aws_sts_config", {}),
         ("embedded_auth_server_config", {}),
-        ("header_forward", {}),
-        ("remote_url", "https://example.org"),
         ("remote_auth_config", {}),
     ],
 )
@@ -39,9 +37,9 @@ def test_a_key_that_asks_for_what_is_not_there_is_refused(key, value):
 
 
 def test_everything_is_listed_at_once():
-    document = RunConfig.from_json(EXPORTED).evolve(remote_url="https://example.org", audit_config_path="/a")
+    document = RunConfig.from_json(EXPORTED).evolve(authz_config_path="/b", audit_config_path="/a")
     assert [problem.path for problem in unenforceable(document)] == [
-        "remote_url",
+        "authz_config_path",
         "audit_config_path",
     ]
     assert all("this version" in problem.message for problem in unenforceable(document))
@@ -53,7 +51,7 @@ def test_everything_is_listed_at_once():
         {},
         {"audit_config": {"component": "a"}},
         {"audit_config": {"enabled": False}},
-        {"validating_webhooks": [], "remote_url": "", "authz_config": None},
+        {"validating_webhooks": [], "remote_url": "https://a.example", "authz_config": None},
         {"middleware_configs": [{"type": "origin"}, {"type": "bodylimit"}, {"type": "recovery"}]},
     ],
 )

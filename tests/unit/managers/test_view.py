@@ -139,6 +139,27 @@ def test_a_url_is_one_that_a_client_can_connect_to(host, mode, url):
     assert client_url("a", host, 0, mode) == ""
 
 
+@pytest.mark.parametrize(
+    ("mode", "remote_url", "url"),
+    [
+        (ProxyMode.STREAMABLE_HTTP, "https://h.example/v1/mcp?key=1", "http://127.0.0.1:80/v1/mcp"),
+        (ProxyMode.STREAMABLE_HTTP, "https://h.example/", "http://127.0.0.1:80"),
+        (ProxyMode.STREAMABLE_HTTP, "https://h.example", "http://127.0.0.1:80"),
+        (ProxyMode.SSE, "https://h.example/v1/events?key=1", "http://127.0.0.1:80/v1/events#a"),
+        (ProxyMode.SSE, "https://h.example", "http://127.0.0.1:80/sse#a"),
+        (ProxyMode.STREAMABLE_HTTP, "https://[nonsense/x", "http://127.0.0.1:80"),
+    ],
+)
+def test_the_url_of_a_remote_workload_has_the_path_of_its_server(mode, remote_url, url):
+    assert client_url("a", "127.0.0.1", 80, mode, remote_url=remote_url) == url
+    config = RunConfig(name="a", remote_url=remote_url, transport=mode.value, port=80)
+    workload = view(
+        stored(WorkloadStatus.RUNNING, config=config, runner=RUNNER, ready_replicas=1), {RUNNER}.__contains__
+    )
+    assert (workload.url, workload.remote, workload.image) == (url, True, "")
+    assert (workload.replicas.ready, workload.replicas.desired) == (1, 1)
+
+
 def test_reserved_labels_are_not_the_users():
     """TH-13.22: labels of remote workloads are unfiltered."""
     assert user_labels({"toolhive-name": "a", "workloads.x": "b", "toolhive-mine": "c"}) == {"toolhive-mine": "c"}

@@ -75,7 +75,7 @@ class ControlServer:
 
     async def _on_file(self, address: ControlSocket) -> Listener:
         try:
-            file = await taken_in_thread(partial(PrivateSocket.bind, address.path), PrivateSocket.close)
+            file = await taken_in_thread(partial(PrivateSocket.bind, address.path), lambda file: in_thread(file.close))
         except OSError as error:
             reason = f"cannot listen on {address.path}: {error.strerror or error}"
             raise WorkloadFailedError(self._name, reason) from error

@@ -33,8 +33,8 @@ _BUILTIN = {
     "tool-call-filter": f"{_PACKAGE}.tool_calls:make",
     "tool-filter": f"{_PACKAGE}.tool_lists:make",
 }
-# The proxy does these itself, before the chain and wherever they are listed.
-_ELSEWHERE = frozenset(("bodylimit", "origin"))
+# The proxy does these itself, before the chain or behind it, and wherever they are listed.
+_ELSEWHERE = frozenset(("bodylimit", "header-forward", "origin"))
 
 
 class _Entry(NamedTuple):

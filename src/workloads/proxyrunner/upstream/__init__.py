@@ -9,5 +9,14 @@ from __future__ import annotations
 from workloads.proxyrunner.upstream.answer import Answer
 from workloads.proxyrunner.upstream.client import Upstream
 from workloads.proxyrunner.upstream.errors import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
+from workloads.proxyrunner.upstream.remote import RemoteUpstream
 
-__all__ = ("Answer", "BadAnswerError", "ConnectFailedError", "ResetError", "StreamCutError", "Upstream")
+__all__ = (
+    "Answer",
+    "BadAnswerError",
+    "ConnectFailedError",
+    "RemoteUpstream",
+    "ResetError",
+    "StreamCutError",
+    "Upstream",
+)

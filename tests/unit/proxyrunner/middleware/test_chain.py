@@ -51,7 +51,7 @@ def test_the_first_listed_is_the_outermost():
 
 
 def test_what_the_proxy_does_itself_and_what_has_no_effect_is_no_link():
-    kinds = ["origin", "bodylimit", "mcp-parser", "usagemetrics"]
+    kinds = ["origin", "bodylimit", "header-forward", "mcp-parser", "usagemetrics"]
     built, problems = chain(middleware_configs=[{"type": kind} for kind in kinds])
     assert (built.types, problems) == ((), [])
 
@@ -61,13 +61,14 @@ def test_what_the_proxy_does_itself_and_what_has_no_effect_is_no_link():
     "kind",
     [
         "audit", "authorization", "upstreamswap", "strip-auth", "tokenexchange", "awssts", "obo", "ratelimit",
-        "mutating-webhook", "validating-webhook", "header-forward", "another", "",
+        "mutating-webhook", "validating-webhook", "another", "",
     ],
 )  # fmt: skip
 def test_a_type_that_is_not_there_is_refused(key, kind):
     _, (problem,) = chain(**{key: [{"type": "bodylimit"}, {"type": kind}]})
     assert problem.path == f"{key}[1].type"
-    assert "there are: auth, bodylimit, origin, recovery, telemetry, tool-call-filter, tool-filter" in problem.message
+    known = "auth, bodylimit, header-forward, origin, recovery, telemetry, tool-call-filter, tool-filter"
+    assert f"there are: {known}" in problem.message
 
 
 @pytest.mark.parametrize("value", ["no.such.module:make", f"{__name__}:nothing"])
