@@ -33,14 +33,15 @@ class ControlServer:
     Args:
         name: The workload, for errors.
         address: Where.
-        routes: The applications, by path. What is added later counts from then on.
+        routes: The applications, by path.
     """
 
     def __init__(self, name: str, address: ControlAddress, routes: Mapping[str, Application]) -> None:
         """Prepare; nothing is taken yet."""
         self._name = name
         self._address = address
-        self._routes = routes
+        self.routes = dict(routes)
+        """The applications, by path. What is added counts from then on."""
         self._file: PrivateSocket | None = None
         self._listener: Listener | None = None
         self.url = ""
@@ -81,7 +82,7 @@ class ControlServer:
             raise WorkloadFailedError(self._name, reason) from error
         self._file = file
         self.url = f"unix:{address.path}"
-        return Listener(file.socket, Control(self._routes))
+        return Listener(file.socket, Control(self.routes))
 
     async def _on_port(self, address: ControlPort) -> Listener:
         bound = await taken_in_thread(
@@ -90,4 +91,4 @@ class ControlServer:
         port: int = bound.getsockname()[1]
         guard = Guard(host=address.host, port=port, loopback=is_loopback(address.host))
         self.url = ReplicaAddress(address.host, port).url
-        return Listener(bound, Control(self._routes, guard=guard, token=address.token))
+        return Listener(bound, Control(self.routes, guard=guard, token=address.token))
