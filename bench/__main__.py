@@ -21,6 +21,7 @@ BENCHMARKS = (
     "proxy_idle",
     "scaletozero",
     "bridge",
+    "watching",
 )
 OUT = Path(__file__).parent / "out"
 

