@@ -548,8 +548,6 @@ def test_a_runner_that_only_routes_stops_nothing_and_needs_a_server_of_http():
             assert exists(told.pids[0])
         with pytest.raises(RunConfigError, match="stdio"):
             await ProxyRunner(config("stdio"), replicas=[address]).serve()
-        with pytest.raises(ValueError, match="one replica"):
-            await ProxyRunner(config(), replicas=[address, address]).serve()
 
     run(body())
 
