@@ -12,7 +12,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any, NoReturn, cast
 
-from workloads.session.model import Session
+from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
+from workloads.session.model import TYPES, Session, texts, unchecked
 
 __all__ = ("decode", "encode")
 
@@ -21,7 +22,8 @@ _KNOWN = frozenset((*_REQUIRED, "metadata"))
 
 # datetime.fromisoformat reads more forms than RFC 3339 has.
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})")
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACES = " \t\r\n"
+_SPACE = re.compile(f"[{_SPACES}]*")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -65,29 +67,30 @@ def decode(raw: bytes) -> Session:
         ValueError: They are damaged; the message says how, and does not repeat them.
     """
     try:
-        text = raw.decode()
-        parsed = _DECODER.decode(text)
+        text = raw.decode().strip(_SPACES)
+        parsed, end = _DECODER.raw_decode(text)
     except UnicodeDecodeError:
         raise ValueError("it is no UTF-8") from None
     except (ValueError, RecursionError):
         raise ValueError("it is no JSON") from None
+    if end != len(text):
+        raise ValueError("it is no JSON")
     if not isinstance(parsed, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004  # what is damaged is a value
     tree = cast("dict[str, Any]", parsed)
-    if missing := [key for key in _REQUIRED if key not in tree]:
-        raise ValueError(f"{', '.join(missing)} missing")
-    if not isinstance(tree.get("metadata"), dict | None):
-        raise ValueError("metadata is no object")  # noqa: TRY004  # as above
-    extra = {} if tree.keys() <= _KNOWN else _extra(text)
+    metadata = tree.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise ValueError("metadata is no object")
     try:
-        return Session(
-            id=tree["id"],
-            type=tree["type"],
-            created_at=_time(tree, "created_at"),
-            updated_at=_time(tree, "updated_at"),
-            metadata=tree.get("metadata") or {},
-            extra=extra,
-        )
+        session_id, kind = tree["id"], tree["type"]
+        created_at, updated_at = _time(tree["created_at"], "created_at"), _time(tree["updated_at"], "updated_at")
+        known = texts(metadata) if metadata else EMPTY_DICT
+        if not isinstance(session_id, str) or not session_id or kind not in TYPES:
+            Session(id=session_id, type=kind)  # which tells what is wrong
+        extra = EMPTY_DICT if tree.keys() <= _KNOWN else ReadOnlyDict(_extra(text))
+        return unchecked(session_id, kind, created_at, updated_at, known, extra)
+    except KeyError:
+        raise ValueError(f"{', '.join(key for key in _REQUIRED if key not in tree)} missing") from None
     except TypeError as error:
         raise ValueError(str(error)) from None
 
@@ -110,8 +113,7 @@ def _time_text(time: datetime) -> str:
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
-def _time(tree: dict[str, Any], key: str) -> datetime:
-    text = tree[key]
+def _time(text: object, key: str) -> datetime:
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         raise ValueError(f"{key} is no RFC 3339 time")
     try:

@@ -12,19 +12,26 @@ from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("Session", "SessionType")
+__all__ = ("TYPES", "Session", "SessionType", "texts", "unchecked")
 
 SessionType = Literal["mcp", "sse", "streamable"]
 
-_TYPES = get_args(SessionType)
+TYPES: tuple[SessionType, ...] = get_args(SessionType)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _texts(mapping: Mapping[str, str]) -> ReadOnlyDict[str, str]:
-    """A copy that does not change, of texts only: anything else would come back from a store as another value."""
+def texts(mapping: Mapping[str, str]) -> ReadOnlyDict[str, str]:
+    """A copy that does not change, of texts only: anything else would come back from a store as another value.
+
+    Args:
+        mapping: What is copied.
+
+    Raises:
+        TypeError: Something in it is no text.
+    """
     copied = ReadOnlyDict(mapping) if mapping else EMPTY_DICT
     for key, value in copied.items():
         if not isinstance(key, str) or not isinstance(value, str):
@@ -40,8 +47,8 @@ def _check_id(_session: Session, _field: attrs.Attribute[Any], value: Any) -> No
 
 
 def _check_type(_session: Session, _field: attrs.Attribute[Any], value: Any) -> None:
-    if value not in _TYPES:
-        raise ValueError(f"the type of a session is one of {', '.join(_TYPES)}")
+    if value not in TYPES:
+        raise ValueError(f"the type of a session is one of {', '.join(TYPES)}")
 
 
 def _check_time(_session: Session, field: attrs.Attribute[Any], value: Any) -> None:
@@ -77,5 +84,36 @@ class Session:
     updated_at: datetime = attrs.field(
         default=attrs.Factory(lambda session: session.created_at, takes_self=True), validator=_check_time
     )
-    metadata: Mapping[str, str] = attrs.field(default=EMPTY_DICT, converter=_texts)
-    extra: Mapping[str, str] = attrs.field(default=EMPTY_DICT, converter=_texts, repr=False)
+    metadata: Mapping[str, str] = attrs.field(default=EMPTY_DICT, converter=texts)
+    extra: Mapping[str, str] = attrs.field(default=EMPTY_DICT, converter=texts, repr=False)
+
+
+_put = object.__setattr__
+
+
+def unchecked(
+    id: str,  # noqa: A002  # as the field
+    type: SessionType,  # noqa: A002  # as the field
+    created_at: datetime,
+    updated_at: datetime,
+    metadata: ReadOnlyDict[str, str],
+    extra: ReadOnlyDict[str, str],
+) -> Session:
+    """A session of fields that were checked already: checking them takes most of the time of making one.
+
+    Args:
+        id: See :class:`Session`, as of all.
+        type: One of :data:`TYPES`.
+        created_at: With a time zone.
+        updated_at: With a time zone.
+        metadata: As :func:`texts` gives it.
+        extra: As :func:`texts` gives it.
+    """
+    session = Session.__new__(Session)
+    _put(session, "id", id)
+    _put(session, "type", type)
+    _put(session, "created_at", created_at)
+    _put(session, "updated_at", updated_at)
+    _put(session, "metadata", metadata)
+    _put(session, "extra", extra)
+    return session
