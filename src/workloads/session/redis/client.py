@@ -25,7 +25,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("close_client", "describe", "is_cluster", "is_sentinel", "open_client")
+__all__ = ("close_client", "connection_options", "describe", "drop", "is_cluster", "is_sentinel", "open_client")
 
 # redis-py's types are partly missing and partly too narrow for options that are put together.
 _Redis: Any = sdk.Redis
@@ -132,6 +132,33 @@ async def close_client(client: Any) -> None:
     for each in clients:
         with contextlib.suppress(RedisError, OSError):
             await (each.aclose() if is_cluster(each) else each.aclose(close_connection_pool=True))
+
+
+def connection_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a connection outside of any pool is made with. It waits for as long as nobody else ends it.
+
+    Args:
+        options: What those of the pool are made with.
+    """
+    return {
+        **options,
+        "protocol": 3,
+        "socket_timeout": None,
+        "health_check_interval": 0,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+async def drop(connection: Any) -> None:
+    """Close a connection without a farewell, which under TLS waits for a server that may be gone.
+
+    Args:
+        connection: redis-py's connection.
+    """
+    writer = connection._writer  # noqa: SLF001  # redis-py says farewell, or leaves the connection to itself
+    if writer is not None:
+        writer.transport.abort()
+    await connection.disconnect()
 
 
 def _open_sentinel(target: Target, options: dict[str, Any]) -> Any:

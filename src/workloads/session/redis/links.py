@@ -11,10 +11,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
 from workloads.session.redis.client import is_cluster
+from workloads.session.redis.line import Line
 from workloads.session.redis.scripts import PEEK, TOUCH, Script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from workloads.session.redis.target import Target
 
@@ -44,6 +45,10 @@ class Link(Protocol):
         """Let each key expire then; whether there is such a key."""
         ...
 
+    async def close(self) -> None:
+        """End what is the link's own; the client is not. Can be repeated."""
+        ...
+
 
 def link_to(client: Any, target: Target) -> Link:
     """The way to Redis over a client.
@@ -55,27 +60,27 @@ def link_to(client: Any, target: Target) -> Link:
     return _ClusterLink(client) if is_cluster(client) else _ServerLink(client, target.socket_timeout)
 
 
-class _Scripts:
-    async def ask(self, *command: Argument) -> Any:
-        raise NotImplementedError
-
-    async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
-        try:
-            return await self.ask("EVALSHA", script.sha, len(keys), *keys, *arguments)
-        except NoScriptError:
-            return await self.ask("EVAL", script.text, len(keys), *keys, *arguments)
+async def _run(
+    ask: Callable[..., Awaitable[Any]], script: Script, keys: Sequence[bytes], arguments: Sequence[Argument] = ()
+) -> Any:
+    try:
+        return await ask("EVALSHA", script.sha, len(keys), *keys, *arguments)
+    except NoScriptError:
+        return await ask("EVAL", script.text, len(keys), *keys, *arguments)
 
 
-class _ServerLink(_Scripts):
+class _ServerLink:
     """One server, whichever it is at the moment.
 
     Connections are the pool's, used directly: a client that a caller made repeats a command up to ten times, and nobody
-    could tell whether a session was created by the first time or by somebody else.
+    could tell whether a session was created by the first time or by somebody else. Looking at sessions, which is done
+    most of all and can be repeated, has a connection of its own.
     """
 
     def __init__(self, client: Any, timeout: float) -> None:
         self._pool = client.connection_pool
         self._timeout = timeout
+        self._line = Line(self._pool, timeout)
 
     async def ask(self, *command: Argument) -> Any:
         connection = await self._pool.get_connection()
@@ -94,15 +99,21 @@ class _ServerLink(_Scripts):
         finally:
             await self._pool.release(connection)
 
+    async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
+        return await _run(self.ask, script, keys, arguments)
+
     async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
-        answer = await self.run(PEEK, keys)
+        answer = await _run(self._line.ask, PEEK, keys)
         return list(zip(answer[::2], answer[1::2], strict=True))
 
     async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
         return [bool(found) for found in await self.run(TOUCH, keys, milliseconds)]
 
+    async def close(self) -> None:
+        await self._line.close()
 
-class _ClusterLink(_Scripts):
+
+class _ClusterLink:
     """The server of a cluster that has the key; all those that have some of the keys, at the same time."""
 
     def __init__(self, client: Any) -> None:
@@ -111,6 +122,9 @@ class _ClusterLink(_Scripts):
     async def ask(self, *command: Argument) -> Any:
         async with self._whole():
             return await self._client.execute_command(*command, **{NEVER_DECODE: True})
+
+    async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
+        return await _run(self.ask, script, keys, arguments)
 
     async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
         # A time that is read before its value cannot be too long for it.
@@ -122,6 +136,9 @@ class _ClusterLink(_Scripts):
 
     async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
         return [bool(found) for found in await self._ask_all([("PEXPIRE", key, milliseconds) for key in keys])]
+
+    async def close(self) -> None:
+        """It has nothing of its own."""
 
     @asynccontextmanager
     async def _whole(self) -> AsyncGenerator[None, None]:

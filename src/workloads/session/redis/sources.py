@@ -6,9 +6,9 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from workloads.session.redis.client import is_cluster, is_sentinel
+from workloads.session.redis.client import connection_options, is_cluster, is_sentinel
 from workloads.session.redis.reasons import FAILURES
-from workloads.session.redis.tracker import Tracker, connection_options
+from workloads.session.redis.tracker import Tracker
 
 if TYPE_CHECKING:
     from workloads.session.redis.changes import Listener, Source

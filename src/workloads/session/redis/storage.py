@@ -204,6 +204,7 @@ class RedisStorage:
         self._calls.close()
         for changes in list(self._changes):
             await changes.aclose()
+        await self._link.close()
         if self._owned:
             from workloads.session.redis.client import close_client
 

@@ -9,37 +9,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
+from workloads.session.redis.client import drop
 from workloads.session.redis.reasons import FAILURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ("Tracker", "connection_options")
+__all__ = ("Tracker",)
 
 _BEAT = 0.25
 """Seconds between two signs of life: a loss is noticed after three, within one second."""
 
 _MISSED = 2
 """Beats without a sign that mean a loss. Counted, not timed: when this process was held up, nothing was missed."""
-
-
-def connection_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a tracking connection is made with.
-
-    Args:
-        options: What the ordinary ones are made with.
-    """
-    # It waits for as long as nothing changes; the beat notices what a time-out would.
-    return {
-        **options,
-        "protocol": 3,
-        "socket_timeout": None,
-        "health_check_interval": 0,
-        "retry": Retry(NoBackoff(), 0),
-    }
 
 
 async def _pass_on(push: Any) -> Any:
@@ -63,7 +45,7 @@ class Tracker:
         """Prepare to listen.
 
         Args:
-            connection: redis-py's connection, made with :func:`connection_options`.
+            connection: redis-py's connection, made with :func:`.client.connection_options`.
             heard: Called with the keys that changed; None means all.
             lost: Called once when the connection is lost, with what redis-py raised; None when there was only silence.
         """
@@ -87,7 +69,7 @@ class Tracker:
             while _is_invalidation(answer := await self._read()):
                 self._heard(answer[1])
         except BaseException:
-            await self._drop()
+            await drop(self.connection)
             raise
         create = asyncio.get_running_loop().create_task
         self._tasks = [create(self._listen()), create(self._beat())]
@@ -99,17 +81,10 @@ class Tracker:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self._drop()
+        await drop(self.connection)
 
     async def _read(self) -> Any:
         return await self.connection.read_response(disable_decoding=True, push_request=True, disconnect_on_error=False)
-
-    async def _drop(self) -> None:
-        """Close the connection without a farewell, which under TLS waits for a server that may be gone."""
-        writer = self.connection._writer  # noqa: SLF001  # redis-py says farewell, or leaves the connection to itself
-        if writer is not None:
-            writer.transport.abort()
-        await self.connection.disconnect()
 
     async def _listen(self) -> None:
         try:

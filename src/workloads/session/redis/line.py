@@ -1,0 +1,183 @@
+"""One connection that all questions share: each is sent at once, and answers come in the order of the questions.
+
+redis-py opens it, whatever that takes: TLS, a password, a Sentinel that names the master. From then on its bytes are
+read here, for taking turns on the connections of a pool costs several times the CPU of a question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from workloads.errors import MissingDependencyError
+from workloads.session.redis.client import connection_options, drop
+
+try:
+    from hiredis import PushNotification, Reader, pack_command
+except ImportError as error:
+    raise MissingDependencyError("redis", "RedisStorage") from error
+
+if TYPE_CHECKING:
+    from asyncio import BaseProtocol, Future, TimerHandle, Transport
+
+__all__ = ("Line",)
+
+_pack: Any = pack_command  # whose type is that of one argument
+
+_MORE = object()  # there is no whole answer yet
+
+
+class Line:
+    """The way to ask over one connection, which is made when it is needed, and again when it is lost.
+
+    What can be asked is what does no harm when it is asked again: a question that was sent may have been answered to
+    nobody.
+    """
+
+    def __init__(self, pool: Any, timeout: float) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            pool: redis-py's pool, whose connections this one is like. It is none of them.
+            timeout: Seconds until an answer must have come.
+        """
+        self._pool = pool
+        self._timeout = timeout
+        self._opening = asyncio.Lock()
+        self._connection: Any = None
+        self._exchange: _Exchange | None = None
+        self._closed = False
+
+    async def ask(self, *command: bytes | str | int) -> Any:
+        """The answer to a command. Whoever is cancelled disturbs none of the others.
+
+        Args:
+            command: The command.
+
+        Raises:
+            redis.exceptions.RedisError: There is none, or it is an error.
+        """
+        exchange = self._exchange
+        if exchange is None or not self._is_good(exchange):
+            exchange = await self._open()
+        return await exchange.ask(_pack(command))
+
+    async def close(self) -> None:
+        """End the connection, and all questions. Can be repeated."""
+        self._closed = True
+        await self._drop()
+
+    def _is_good(self, exchange: _Exchange) -> bool:
+        # A pool of Sentinel's lets go of its connections when another server became the master. So does this.
+        master = getattr(self._pool, "master_address", None)
+        return not exchange.over and master in {None, exchange.address}
+
+    async def _open(self) -> _Exchange:
+        async with self._opening:
+            exchange = self._exchange
+            if exchange is not None and self._is_good(exchange):
+                return exchange
+            await self._drop()
+            connection = self._pool.connection_class(**connection_options(self._pool.connection_kwargs))
+            try:
+                await connection.connect()
+            except BaseException:
+                await drop(connection)
+                raise
+            if self._closed:
+                await drop(connection)
+                raise RedisConnectionError("the connection was closed")
+            self._connection, self._exchange = connection, _Exchange(connection, self._timeout)
+            return self._exchange
+
+    async def _drop(self) -> None:
+        connection, self._connection, self._exchange = self._connection, None, None
+        if connection is not None:
+            await drop(connection)
+
+
+class _Exchange(asyncio.Protocol):
+    """Questions and answers of one connection, which is taken over from redis-py when it is open.
+
+    Attributes:
+        address: Where it goes, if it goes to a host.
+        over: Whether it is lost.
+    """
+
+    def __init__(self, connection: Any, timeout: float) -> None:
+        self.address = getattr(connection, "host", None), getattr(connection, "port", None)
+        self.over = False
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        # None of these has a public name.
+        self._transport: Transport = connection._writer.transport  # noqa: SLF001
+        parse_error = connection._parser.parse_error  # noqa: SLF001
+        self._reader = Reader(protocolError=InvalidResponse, replyError=parse_error, notEnoughData=_MORE)
+        self._waiting: deque[tuple[Future[Any], float]] = deque()  # with the times until which they wait
+        self._timer: TimerHandle | None = None
+        self._before: BaseProtocol = self._transport.get_protocol()
+        self._transport.set_protocol(self)
+
+    def ask(self, command: bytes) -> Future[Any]:
+        """Send a command; its answer will be in the future."""
+        answer: Future[Any] = self._loop.create_future()
+        until = self._loop.time() + self._timeout
+        self._waiting.append((answer, until))
+        if self._timer is None:
+            self._timer = self._loop.call_at(until, self._look)
+        self._transport.write(command)
+        return answer
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (value := self._reader.gets()) is not _MORE:
+                if not isinstance(value, PushNotification):  # told to whoever is connected, such as that it moves
+                    self._answer(value)
+        except InvalidResponse as error:
+            self._give_up(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(RedisConnectionError("the connection was closed"))
+        self._before.connection_lost(exc)  # redis-py waits for that when it closes the connection
+
+    def _look(self) -> None:
+        """One timer for all: when it rings, the first who waits may have come after it was set."""
+        self._timer = None
+        if not self._waiting:
+            return
+        _, until = self._waiting[0]
+        if until > self._loop.time():
+            self._timer = self._loop.call_at(until, self._look)
+        else:
+            self._give_up(RedisTimeoutError("it did not answer in time"))
+
+    def _answer(self, value: Any) -> None:
+        if not self._waiting:
+            raise InvalidResponse("it answered what was not asked")
+        answer, _ = self._waiting.popleft()
+        if answer.done():
+            return
+        if isinstance(value, Exception):
+            answer.set_exception(value)
+        else:
+            answer.set_result(value)
+
+    def _give_up(self, error: Exception) -> None:
+        self._end(error)
+        self._transport.abort()
+
+    def _end(self, error: Exception) -> None:
+        self.over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._waiting:
+            answer, _ = self._waiting.popleft()
+            if not answer.done():
+                answer.set_exception(copy(error))  # each of them gets a traceback of its own
