@@ -78,13 +78,16 @@ def decode(raw: bytes) -> Session:
     if not isinstance(parsed, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004  # what is damaged is a value
     tree = cast("dict[str, Any]", parsed)
-    metadata = tree.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
+    metadata: Any = tree.get("metadata")
+    if metadata is None:
+        metadata = EMPTY_DICT
+    elif not isinstance(metadata, dict):
         raise ValueError("metadata is no object")
     try:
-        session_id, kind = tree["id"], tree["type"]
-        created_at, updated_at = _time(tree["created_at"], "created_at"), _time(tree["updated_at"], "updated_at")
-        known = texts(metadata) if metadata else EMPTY_DICT
+        session_id, kind, created, updated = tree["id"], tree["type"], tree["created_at"], tree["updated_at"]
+        created_at = _time(created, "created_at")
+        updated_at = created_at if updated == created else _time(updated, "updated_at")
+        known = texts(cast("dict[str, str]", metadata))
         if not isinstance(session_id, str) or not session_id or kind not in TYPES:
             Session(id=session_id, type=kind)  # which tells what is wrong
         extra = EMPTY_DICT if tree.keys() <= _KNOWN else ReadOnlyDict(_extra(text))

@@ -19,7 +19,7 @@ from workloads.errors import MissingDependencyError
 from workloads.session.redis.client import connection_options, drop
 
 try:
-    from hiredis import PushNotification, Reader, pack_command
+    import hiredis
 except ImportError as error:
     raise MissingDependencyError("redis", "RedisStorage") from error
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Line",)
 
-_pack: Any = pack_command  # whose type is that of one argument
+_hiredis: Any = hiredis  # whose types are those of fewer arguments
+_Push: type = _hiredis.PushNotification
 
 _MORE = object()  # there is no whole answer yet
 
@@ -66,7 +67,7 @@ class Line:
         exchange = self._exchange
         if exchange is None or not self._is_good(exchange):
             exchange = await self._open()
-        return await exchange.ask(_pack(command))
+        return await exchange.ask(_hiredis.pack_command(command))
 
     async def close(self) -> None:
         """End the connection, and all questions. Can be repeated."""
@@ -118,7 +119,7 @@ class _Exchange(asyncio.Protocol):
         # None of these has a public name.
         self._transport: Transport = connection._writer.transport  # noqa: SLF001
         parse_error = connection._parser.parse_error  # noqa: SLF001
-        self._reader = Reader(protocolError=InvalidResponse, replyError=parse_error, notEnoughData=_MORE)
+        self._reader = _hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error, notEnoughData=_MORE)
         self._waiting: deque[tuple[Future[Any], float]] = deque()  # with the times until which they wait
         self._timer: TimerHandle | None = None
         self._before: BaseProtocol = self._transport.get_protocol()
@@ -138,7 +139,7 @@ class _Exchange(asyncio.Protocol):
         self._reader.feed(data)
         try:
             while (value := self._reader.gets()) is not _MORE:
-                if not isinstance(value, PushNotification):  # told to whoever is connected, such as that it moves
+                if not isinstance(value, _Push):  # told to whoever is connected, such as that it moves
                     self._answer(value)
         except InvalidResponse as error:
             self._give_up(error)

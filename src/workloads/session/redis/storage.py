@@ -177,9 +177,9 @@ class RedisStorage:
         for session_id, (raw, milliseconds) in zip(ids, answer, strict=True):
             if raw is not None:
                 # A key of somebody else's may never expire; the first use through here gives it a time to live.
-                remaining = self._ttl if milliseconds < 0 else milliseconds / 1000
                 # Redis looked at some moment after it was asked; assume the first, and the time is never too long.
-                found[session_id] = Peeked(self._decode(session_id, raw), max(0.0, remaining - elapsed))
+                remaining = (self._ttl if milliseconds < 0 else milliseconds / 1000) - elapsed
+                found[session_id] = Peeked(self._decode(session_id, raw), max(0.0, remaining))
         return found
 
     async def touch(self, session_ids: Collection[str]) -> frozenset[str]:
