@@ -87,11 +87,12 @@ def decode(raw: bytes) -> Session:
         session_id, kind, created, updated = tree["id"], tree["type"], tree["created_at"], tree["updated_at"]
         created_at = _time(created, "created_at")
         updated_at = created_at if updated == created else _time(updated, "updated_at")
-        known = texts(cast("dict[str, str]", metadata))
+        metadata = texts(cast("dict[str, str]", metadata))
         if not isinstance(session_id, str) or not session_id or kind not in TYPES:
             Session(id=session_id, type=kind)  # which tells what is wrong
-        extra = EMPTY_DICT if tree.keys() <= _KNOWN else ReadOnlyDict(_extra(text))
-        return unchecked(session_id, kind, created_at, updated_at, known, extra)
+        known = len(_REQUIRED) + ("metadata" in tree)
+        extra = EMPTY_DICT if len(tree) == known else ReadOnlyDict(_extra(text))
+        return unchecked(session_id, kind, created_at, updated_at, metadata, extra)
     except KeyError:
         raise ValueError(f"{', '.join(key for key in _REQUIRED if key not in tree)} missing") from None
     except TypeError as error:
