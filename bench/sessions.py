@@ -29,7 +29,7 @@ HIT_GOAL_US = 2.0
 ROUND_TRIP_GOAL = 50.0
 GROWTH_GOAL = 1.3
 MISS_GOAL = 1.5
-TOGETHER_GOAL = 2.5
+TOGETHER_GOAL = 4.0
 BEATS = {"info", "ping"}  # this module's own look, and signs of life of the connection that hears of changes
 
 
@@ -57,6 +57,7 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
     us = {name: sample.wall * 1e6 for name, sample in taken.items()}
     getex, hit, many, miss = (taken[name] for name in ("GETEX", "a hit", "a hit among 100,000", "a miss"))
     many_getex, many_misses = taken["GETEX, 50 at once"], taken["a miss, 50 at once"]
+    together = Sample(many_getex.wall / many_misses.wall, many_getex.cpu / many_misses.cpu)
     return report(
         "sessions",
         [
@@ -68,10 +69,11 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
             Figure("Redis commands of a miss", commands_of_misses, "commands", 1),
             Figure("Redis commands of 64 loads of a missing id", commands_of_waiters, "commands", 1),
             Figure(
-                "CPU, GETEX to a miss, 50 at once", many_getex.cpu / many_misses.cpu, "x", TOGETHER_GOAL,
+                "misses to GETEX, 50 at once, wall or CPU", max(together.wall, together.cpu), "x", TOGETHER_GOAL,
                 higher_is_better=True, steady=False,
             ),
-            Figure("throughput, misses to GETEX, 50 at once", many_getex.wall / many_misses.wall, "x"),
+            Figure("CPU, GETEX to a miss, 50 at once", together.cpu, "x"),
+            Figure("throughput, misses to GETEX, 50 at once", together.wall, "x"),
             *(Figure(f"CPU, {name}", sample.cpu * 1e6, "us") for name, sample in taken.items()),
             *(Figure(f"wall, {name}", value, "us", steady=False) for name, value in us.items()),
         ],

@@ -36,7 +36,7 @@ class Target:
         ssl_cert_reqs: ``required``, or ``none`` to trust any certificate.
         socket_connect_timeout: Seconds to connect; 5 by default, as ToolHive's.
         socket_timeout: Seconds to read an answer or write a command; 3 by default, as ToolHive's.
-        max_connections: Commands that run at once, each on a connection; 64 by default.
+        max_connections: Commands that run at once, each on a connection; 64 by default. Looks share one more.
         client_name: The name of connections in ``CLIENT LIST``; None is none.
         sentinel_username: As ``username``, for the Sentinels.
         sentinel_password: As ``password``, for the Sentinels.
