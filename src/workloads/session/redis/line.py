@@ -31,6 +31,7 @@ __all__ = ("Line",)
 _hiredis: Any = hiredis  # whose types are those of fewer arguments
 _Push: type = _hiredis.PushNotification
 
+_CLOSED = "the connection was closed"
 _MORE = object()  # there is no whole answer yet
 
 
@@ -77,7 +78,7 @@ class Line:
     def _is_good(self, exchange: _Exchange) -> bool:
         # A pool of Sentinel's lets go of its connections when another server became the master. So does this.
         master = getattr(self._pool, "master_address", None)
-        return not exchange.over and master in {None, exchange.address}
+        return not exchange.is_over() and (master is None or master == exchange.address)
 
     async def _open(self) -> _Exchange:
         async with self._opening:
@@ -85,17 +86,21 @@ class Line:
             if exchange is not None and self._is_good(exchange):
                 return exchange
             await self._drop()
+            self._check_open()
             connection = self._pool.connection_class(**connection_options(self._pool.connection_kwargs))
             try:
                 await connection.connect()
+                self._check_open()
+                exchange = _Exchange(connection, self._timeout)
             except BaseException:
                 await drop(connection)
                 raise
-            if self._closed:
-                await drop(connection)
-                raise RedisConnectionError("the connection was closed")
-            self._connection, self._exchange = connection, _Exchange(connection, self._timeout)
-            return self._exchange
+            self._connection, self._exchange = connection, exchange
+            return exchange
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RedisConnectionError(_CLOSED)
 
     async def _drop(self) -> None:
         connection, self._connection, self._exchange = self._connection, None, None
@@ -108,12 +113,10 @@ class _Exchange(asyncio.Protocol):
 
     Attributes:
         address: Where it goes, if it goes to a host.
-        over: Whether it is lost.
     """
 
     def __init__(self, connection: Any, timeout: float) -> None:
         self.address = getattr(connection, "host", None), getattr(connection, "port", None)
-        self.over = False
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         # None of these has a public name.
@@ -122,8 +125,15 @@ class _Exchange(asyncio.Protocol):
         self._reader = _hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error, notEnoughData=_MORE)
         self._waiting: deque[tuple[Future[Any], float]] = deque()  # with the times until which they wait
         self._timer: TimerHandle | None = None
+        self._lost = False
         self._before: BaseProtocol = self._transport.get_protocol()
+        if self._transport.is_closing():
+            raise RedisConnectionError(_CLOSED)
         self._transport.set_protocol(self)
+
+    def is_over(self) -> bool:
+        """Whether it is lost, or about to be."""
+        return self._lost or self._transport.is_closing()
 
     def ask(self, command: bytes) -> Future[Any]:
         """Send a command; its answer will be in the future."""
@@ -145,7 +155,7 @@ class _Exchange(asyncio.Protocol):
             self._give_up(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(RedisConnectionError("the connection was closed"))
+        self._end(RedisConnectionError(_CLOSED))
         self._before.connection_lost(exc)  # redis-py waits for that when it closes the connection
 
     def _look(self) -> None:
@@ -175,7 +185,7 @@ class _Exchange(asyncio.Protocol):
         self._transport.abort()
 
     def _end(self, error: Exception) -> None:
-        self.over = True
+        self._lost = True
         if self._timer is not None:
             self._timer.cancel()
         while self._waiting:
