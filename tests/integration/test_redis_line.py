@@ -7,6 +7,7 @@ import contextlib
 import time
 
 import pytest
+import trustme
 from redis.asyncio import Redis
 from tests.support import redis_server
 from tests.support.aio import LOOPS, run
@@ -120,6 +121,30 @@ def test_an_answer_that_does_not_come_costs_a_bounded_time_and_the_line(server, 
                 assert set(await eventually(lambda: storage.peek(["1"]))) == {"1"}
 
     run(scenario(), loop=loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_line_is_encrypted_where_the_others_are(tmp_path, loop):
+    files = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "server")}
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(files["ca"])
+    authority.issue_cert(redis_server.HOST).private_key_and_cert_chain_pem.write_to_path(files["server"])
+    (port,) = redis_server.free_ports(1)
+    options = ("--tls-port", str(port), "--tls-ca-cert-file", files["ca"], "--tls-cert-file", files["server"])
+
+    async def scenario(server):
+        url = f"rediss://{redis_server.HOST}:{port}/0?ssl_ca_certs={files['ca']}"
+        async with full_storage(url) as storage:
+            for _ in range(3):
+                found = await asyncio.gather(*(storage.peek([str(number)]) for number in range(COUNT)))
+                assert [set(each) for each in found] == [{str(number)} for number in range(COUNT)]
+                with contextlib.closing(server.client()) as client:
+                    client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await until_alone(server)
+
+    more = ("--tls-key-file", files["server"], "--tls-auth-clients", "no")
+    with redis_server.running(*options, *more) as server:
+        run(scenario(server), loop=loop)
 
 
 @pytest.mark.parametrize("theirs", [False, True])
