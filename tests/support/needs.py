@@ -93,6 +93,10 @@ NEEDS: dict[str, Need] = {
 }
 
 
+_NOT_ROOT = frozenset({"root", "pid-namespaces"})
+_NOT_USER = frozenset({"user"})
+
+
 @functools.cache
 def missing(name: str) -> str:
     """Why something is not here; empty when it is. Looked up once.
@@ -106,10 +110,14 @@ def missing(name: str) -> str:
 def required() -> frozenset[str]:
     """What ``WORKLOADS_REQUIRE`` lists: what must be here, so that a test without it fails.
 
+    ``all`` is everything that this user can have: nobody is root and an ordinary user at once.
+
     Raises:
         ValueError: It lists something unknown.
     """
     names = frozenset(filter(None, (name.strip() for name in os.environ.get("WORKLOADS_REQUIRE", "").split(","))))
-    if unknown := names - NEEDS.keys():
+    if unknown := names - NEEDS.keys() - {"all"}:
         raise ValueError(f"WORKLOADS_REQUIRE: unknown: {', '.join(sorted(unknown))}; known: {', '.join(NEEDS)}")
+    if "all" in names:
+        return NEEDS.keys() - (_NOT_ROOT if os.geteuid() else _NOT_USER)
     return names
