@@ -30,11 +30,27 @@ __all__ = ("close_client", "connection_options", "describe", "drop", "is_cluster
 # redis-py's types are partly missing and partly too narrow for options that are put together.
 _Redis: Any = sdk.Redis
 _RedisCluster: Any = sdk.RedisCluster
-_Sentinel: Any = sdk.Sentinel
 _ClusterNode: Any = ClusterNode
 
 _SENTINEL_TIMEOUT = 1.0
 """Seconds for one Sentinel to answer, for they are asked in turn, and one that hangs must not use up all the time."""
+
+
+class _Sentinels(sdk.Sentinel):
+    """The Sentinels, all of them.
+
+    redis-py puts the one that knew the master in front. When two ask at the same time, one that moved meanwhile ends up
+    twice and another nowhere, never to be asked or closed again.
+    """
+
+    every: tuple[Any, ...]
+
+    async def discover_master(self, service_name: str) -> Any:
+        redis_py: Any = super()
+        address = await redis_py.discover_master(service_name)
+        if not set(self.every) <= set(self.sentinels):
+            self.sentinels[:] = self.every
+        return address
 
 
 def is_cluster(client: Any) -> bool:
@@ -128,7 +144,7 @@ async def close_client(client: Any) -> None:
     """
     clients = [client]
     if is_sentinel(client):
-        clients += client.connection_pool.sentinel_manager.sentinels
+        clients += client.connection_pool.sentinel_manager.every
     for each in clients:
         with contextlib.suppress(RedisError, OSError):
             await (each.aclose() if is_cluster(each) else each.aclose(close_connection_pool=True))
@@ -170,7 +186,9 @@ def _open_sentinel(target: Target, options: dict[str, Any]) -> Any:
         "socket_timeout": limit,
         "socket_connect_timeout": limit,
     }
-    sentinel = _Sentinel(target.addresses, sentinel_kwargs=of_sentinels)
+    make: Any = _Sentinels
+    sentinel = make(target.addresses, sentinel_kwargs=of_sentinels)
+    sentinel.every = tuple(sentinel.sentinels)
     pool: Any = SentinelConnectionPool
     return _Redis(
         connection_pool=pool(target.master, sentinel, db=target.database, **options), driver_info=options["driver_info"]
