@@ -19,7 +19,7 @@ __all__ = ("admit", "headers_of", "problems", "secrets_of")
 _log = logging.getLogger(__name__)
 
 
-def problems(config: RunConfig, runtime: Runtime) -> list[Problem]:
+def problems(config: RunConfig, runtime: Runtime, *, app: str = DEFAULT_APP) -> list[Problem]:
     """Everything that a run config asks for and this build, or this runtime, cannot give."""
     from workloads.proxyrunner.options import RunnerOptions
 
@@ -33,15 +33,18 @@ def problems(config: RunConfig, runtime: Runtime) -> list[Problem]:
         found = [*(problem for problem in error.problems if problem.path not in refused), *found]
     if config.base_name not in ("", config.name):
         found.append(Problem("base_name", f"must be empty or the name {config.name!r}, got {config.base_name!r}"))
+    if config.idle_timeout and app != DEFAULT_APP:
+        found.append(Problem("idle_timeout", f"{app} does not know that a workload may sleep; leave it out"))
     return found
 
 
-def admit(config: RunConfig, runtime: Runtime) -> None:
+def admit(config: RunConfig, runtime: Runtime, *, app: str = DEFAULT_APP) -> None:
     """Check that this build and this runtime can give everything that a run config asks for.
 
     Args:
         config: The run config.
         runtime: What shall execute it.
+        app: Whose folder it is kept in.
 
     Raises:
         RunConfigError: They cannot; lists every such key.
@@ -49,7 +52,7 @@ def admit(config: RunConfig, runtime: Runtime) -> None:
     """
     from workloads.config import unenforced_warnings
 
-    if found := problems(config, runtime):
+    if found := problems(config, runtime, app=app):
         raise RunConfigError(found)
     for key in unenforced_warnings(config):
         _log.warning("%s has no effect in this version", key, extra={"workload": config.name})

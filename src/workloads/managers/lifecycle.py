@@ -184,7 +184,7 @@ class Lifecycle:
             return self._spawn_on_free_port(config, foreground=foreground)
 
     def _admit(self, config: RunConfig) -> None:
-        admit(config, load_runtime(self._runtime))
+        admit(config, load_runtime(self._runtime), app=self._settings.app)
         if not self._inventory.groups.exists(config.effective_group):
             raise GroupNotFoundError(config.effective_group)
 

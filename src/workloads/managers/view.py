@@ -9,6 +9,7 @@ import attrs
 
 from workloads.model import Isolation, ProxyMode, ReplicaCount, TransportType, Workload, WorkloadStatus
 from workloads.proxyrunner.address import client_url
+from workloads.proxyrunner.reports import ASLEEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,7 +85,7 @@ def view(stored: Stored, alive: Callable[[ProcessIdentity], bool]) -> Workload:
         started_at=None if stored.status is None else stored.status.started_at,
         remote=bool(remote_url),
         replicas=ReplicaCount(ready, desired),
-        asleep=False,
+        asleep=status is WorkloadStatus.RUNNING and context == ASLEEP,
         isolation=Isolation.NONE,
     )
 

@@ -10,10 +10,10 @@ import attrs
 
 from workloads.errors import Problem, RunConfigError
 from workloads.model import TransportType
-from workloads.proxyrunner import gate as gates
 from workloads.proxyrunner.address import ReplicaAddress
 from workloads.proxyrunner.answer_cache import AnswerCache
 from workloads.proxyrunner.caching import Caching
+from workloads.proxyrunner.doorway import Doorway, doorway
 from workloads.proxyrunner.forward import Forwarder
 from workloads.proxyrunner.http_link import HttpLink
 from workloads.proxyrunner.keeping import Keeper, Source, keep
@@ -86,32 +86,33 @@ def assemble(
         from workloads.proxyrunner.bridging import bridge
 
         return Assembly(*bridge(options, source, exchanges, health, told, request_timeout))
-    ways: Gate[ReplicaAddress | Pool] = gates.Gate()
+    way: Doorway[ReplicaAddress | Pool] = doorway(options, exchanges, health, told)
+    gate = way.gate
     forwarder = Forwarder(
-        ways,
+        gate,
         upstream,
         exchanges,
         streamable=options.transport is TransportType.STREAMABLE_HTTP,
         stateless=options.stateless,
         trust_forwarded=options.trust_forwarded,
         max_body=options.max_body,
-        hold=gates.HOLD,
+        hold=way.hold,
     )
     app: Application = forwarder
     if options.transport is TransportType.STREAMABLE_HTTP:
-        app = Caching(forwarder, AnswerCache(time.monotonic), ways, max_body=options.max_body)
+        app = Caching(forwarder, AnswerCache(time.monotonic), gate, max_body=options.max_body)
     if source is None:
-        return Assembly(ways, app, _route(options, replicas, ways, affinity, upstream, health, told))
+        return Assembly(gate, app, _route(options, replicas, gate, affinity, upstream, health, told))
 
     def connect_http(replica: Replica) -> HttpLink:
         assert replica.address is not None
         return HttpLink(ReplicaAddress(*replica.address), upstream, options.transport)
 
     pool = Pool(affinity)
-    admit = partial(ways.open, pool)
+    admit = partial(gate.open, pool)
     pooled = affinity is not None
-    keeper = keep(options, source, ways, lambda: connect_http, pool, admit, health, told, pooled=pooled)
-    return Assembly(ways, app, keeper)
+    make = partial(keep, options, source, gate, lambda: connect_http, pool, admit, pooled=pooled)
+    return Assembly(gate, app, way.keep(make))
 
 
 def _route(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workloads.proxyrunner import gate as gates
 from workloads.proxyrunner.bridge.apart import Apart
 from workloads.proxyrunner.bridge.app import Bridge, Front
 from workloads.proxyrunner.bridge.children import Child, Children
@@ -13,6 +12,7 @@ from workloads.proxyrunner.bridge.keeper import BridgeKeeper, Census
 from workloads.proxyrunner.bridge.link import StdioLink
 from workloads.proxyrunner.bridge.opening import Era
 from workloads.proxyrunner.bridge.pool import FrontPool
+from workloads.proxyrunner.doorway import Doorway, doorway
 from workloads.proxyrunner.keeping import Keeper, Source, keep
 from workloads.proxyrunner.supervisor import Supervisor
 
@@ -51,20 +51,24 @@ def bridge(
     Returns:
         The gate in front of the processes, the application, and what keeps them up; None when there shall be none.
     """
-    gate: Gate[Front] = gates.Gate()
-    census = Census(told)
-    children = Children(partial(_supervise, options, source), census.children)
-    dial = partial(StdioLink, exchanges=exchanges, ttl=options.session_ttl, request_timeout=request_timeout)
-    apart: list[Apart] = []
-
-    def connector() -> Callable[[Replica], Link[ProcessFront]]:
-        apart.append(Apart(children, dial, per_session=options.per_session, linger=options.session_ttl))
-        return _Connector(partial(dial, elsewhere=apart[-1]))
-
+    way: Doorway[Front] = doorway(options, exchanges, health, told)
     fronts = FrontPool()
-    main = keep(options, source, gate, connector, fronts, partial(gate.open, fronts), health, census, pooled=False)
-    keeper = None if main is None else BridgeKeeper(main, children, apart, ttl=options.session_ttl)
-    return gate, Bridge(gate, max_body=options.max_body, hold=gates.HOLD), keeper
+    dial = partial(StdioLink, exchanges=exchanges, ttl=options.session_ttl, request_timeout=request_timeout)
+
+    def make(vitals: Vitals, news: News) -> BridgeKeeper:
+        census = Census(news)
+        children = Children(partial(_supervise, options, source), census.children)
+        apart: list[Apart] = []
+
+        def connector() -> Callable[[Replica], Link[ProcessFront]]:
+            apart.append(Apart(children, dial, per_session=options.per_session, linger=options.session_ttl))
+            return _Connector(partial(dial, elsewhere=apart[-1]))
+
+        admit = partial(way.gate.open, fronts)
+        main = keep(options, source, way.gate, connector, fronts, admit, vitals, census, pooled=False)
+        return BridgeKeeper(main, children, apart, ttl=options.session_ttl)
+
+    return way.gate, Bridge(way.gate, max_body=options.max_body, hold=way.hold), way.keep(make)
 
 
 def _supervise(options: RunnerOptions, source: Source, index: int, child: Child) -> Supervisor[ProcessFront]:

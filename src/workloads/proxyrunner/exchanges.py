@@ -24,6 +24,8 @@ class Exchanges:
         self._idle.set()
         self._gone = asyncio.Event()
         self._gone.set()
+        self.on_gone: Callable[[], object] | None = None
+        """Called whenever the last exchange has ended, and no stream is left."""
 
     @property
     def requests(self) -> int:
@@ -77,3 +79,5 @@ class Exchanges:
             self._idle.set()
             if not self._streams:
                 self._gone.set()
+                if self.on_gone is not None:
+                    self.on_gone()

@@ -192,10 +192,11 @@ class Forwarder:
         )
 
     async def _enter(self, exchange: Exchange) -> ReplicaAddress | Pool:
-        if self._gate.target is not None:
-            return self._gate.target
+        target = self._gate.now()
+        if target is not None:
+            return target
         try:
-            return await self._gate.enter(self._hold)
+            return await self._gate.enter(self._hold, size=len(exchange.body))
         except UnavailableError:
             # What the client answers, or cancels, is no new work: requests in flight may wait for it.
             leaving = self._gate.leaving
@@ -225,7 +226,7 @@ class Forwarder:
         To a client any error here is a verdict: it takes the server for one of the old protocol, for good.
         """
         try:
-            async with asyncio.timeout(self._hold):
+            async with asyncio.timeout(min(self._hold, HOLD)):
                 while True:
                     try:
                         answer = await self._try(exchange)
@@ -354,7 +355,7 @@ async def _fail(exchange: Exchange, error: Exception) -> None:
     elif isinstance(error, SessionStoreUnavailableError):
         reply = replies.unavailable("The session store cannot be reached", request=request)
     elif isinstance(error, UnavailableError):
-        reply = replies.unavailable(str(error), request=request, ending=error.ending)
+        reply = replies.unavailable(str(error), request=request, ending=error.ending, late=error.late)
     else:
         reply = replies.unavailable("The server cannot be reached", request=request)
     await respond(exchange.send, reply)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Generic, TypeVar
 
-__all__ = ("HOLD", "Gate", "UnavailableError")
+__all__ = ("HOLD", "MAX_HELD", "MAX_HELD_BYTES", "Gate", "UnavailableError")
 
 HOLD = 9.0
 """Seconds a request waits for the server. Clients give ``server/discover`` ten before they take it for a verdict."""
 
 MAX_HELD = 128
 """Requests that may wait at the same time."""
+
+MAX_HELD_BYTES = 64 * 2**20
+"""Bytes that the requests which wait may have together."""
 
 T = TypeVar("T")
 
@@ -21,10 +24,12 @@ class UnavailableError(Exception):
 
     Attributes:
         ending: Whether there will be none any more, because the proxy ends.
+        late: Whether there was one that did not become ready in the time it had.
     """
 
-    def __init__(self, reason: str, *, ending: bool = False) -> None:
+    def __init__(self, reason: str, *, ending: bool = False, late: bool = False) -> None:
         self.ending = ending
+        self.late = late
         super().__init__(reason)
 
 
@@ -33,12 +38,15 @@ class Gate(Generic[T]):
 
     Args:
         max_held: Requests that may wait at the same time.
+        max_bytes: Bytes that they may have together.
     """
 
-    def __init__(self, max_held: int = MAX_HELD) -> None:
+    def __init__(self, max_held: int = MAX_HELD, max_bytes: int = MAX_HELD_BYTES) -> None:
         """Begin shut."""
         self._max_held = max_held
+        self._max_bytes = max_bytes
         self._held = 0
+        self._held_bytes = 0
         self._target: T | None = None
         self._leaving: T | None = None
         self._refused = ""
@@ -47,7 +55,11 @@ class Gate(Generic[T]):
 
     @property
     def target(self) -> T | None:
-        """What requests are sent to now; None while the gate is shut."""
+        """What requests are sent to while the gate is open; None while it is shut."""
+        return self._target
+
+    def now(self) -> T | None:
+        """What a request that comes now is sent to; None when it has to :meth:`enter`."""
         return self._target
 
     @property
@@ -87,11 +99,12 @@ class Gate(Generic[T]):
             self._leaving, self._target = self._target, None
         self._announce()
 
-    async def enter(self, timeout: float = HOLD) -> T:  # noqa: ASYNC109  # a bound on waiting is what a gate is for
+    async def enter(self, timeout: float = HOLD, *, size: int = 0) -> T:  # noqa: ASYNC109  # a gate bounds waiting
         """Wait until the gate is open.
 
         Args:
             timeout: Seconds to wait at most.
+            size: Bytes of the request that are kept meanwhile.
 
         Returns:
             What to send the request to.
@@ -99,13 +112,15 @@ class Gate(Generic[T]):
         Raises:
             UnavailableError: It did not open in time, refuses, or too many wait already.
         """
-        if self._target is not None:
-            return self._target
+        target = self.now()
+        if target is not None:
+            return target
         if self._refused:
             raise UnavailableError(self._refused, ending=self._ending)
-        if self._held >= self._max_held:
+        if self._held >= self._max_held or self._held_bytes + size > self._max_bytes:
             raise UnavailableError("The server is starting and too many requests wait for it")
         self._held += 1
+        self._held_bytes += size
         try:
             async with asyncio.timeout(timeout):
                 return await self._wait()
@@ -113,6 +128,7 @@ class Gate(Generic[T]):
             raise UnavailableError("The server is not ready yet") from None
         finally:
             self._held -= 1
+            self._held_bytes -= size
 
     async def _wait(self) -> T:
         while self._target is None:

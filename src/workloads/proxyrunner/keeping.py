@@ -70,8 +70,8 @@ def keep(
     told: News,
     *,
     pooled: bool,
-) -> Keeper | None:
-    """What keeps as many replicas up as there shall be.
+) -> Keeper:
+    """What keeps as many replicas up as there shall be, which is one at least.
 
     Args:
         options: What the runner does.
@@ -102,21 +102,17 @@ def keep(
     def supervise_member(index: int, member: Member[T]) -> Supervisor[T]:
         return supervise(index, member, member, member)
 
-    match options.replicas:
-        case 0:
-            return None
-        case 1 if not pooled:
-            return supervise(0, gate, health, told)
-        case count:
-            from workloads.proxyrunner.fleet import Fleet
+    if options.replicas == 1 and not pooled:
+        return supervise(0, gate, health, told)
+    from workloads.proxyrunner.fleet import Fleet
 
-            return Fleet(
-                options.name,
-                count,
-                supervise=supervise_member,
-                roster=roster,
-                admit=admit,
-                hold=gate.shut,
-                health=health,
-                told=told,
-            )
+    return Fleet(
+        options.name,
+        options.replicas,
+        supervise=supervise_member,
+        roster=roster,
+        admit=admit,
+        hold=gate.shut,
+        health=health,
+        told=told,
+    )

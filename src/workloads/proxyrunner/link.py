@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-__all__ = ("Link", "OtherEraError", "RefusedError", "ServerGoneError")
+from workloads.errors import WorkloadFailedError
+
+__all__ = ("Link", "OtherEraError", "RefusedError", "ServerGoneError", "TooSlowError")
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -19,6 +21,10 @@ class RefusedError(Exception):
 
 class OtherEraError(Exception):
     """The server ended when it was asked in the way of one era; a new process should be asked in that of the other."""
+
+
+class TooSlowError(WorkloadFailedError):
+    """The server did not become ready in the time it had."""
 
 
 class Link(Protocol[T_co]):

@@ -54,6 +54,7 @@ class RunnerOptions:
         ready_timeout: Seconds the server may take to become ready.
         drain_timeout: Seconds a drain may take that is caused by cancelling the runner.
         remote: The server that runs elsewhere; None when one is started here, or routed to.
+        idle_timeout: Seconds without use after which the server goes to sleep; 0 for never.
     """
 
     name: str
@@ -75,14 +76,16 @@ class RunnerOptions:
     ready_timeout: float
     drain_timeout: float
     remote: Remote | None
+    idle_timeout: float
 
     @classmethod
-    def of(cls, config: RunConfig, environ: Mapping[str, str]) -> RunnerOptions:
+    def of(cls, config: RunConfig, environ: Mapping[str, str], *, routes: bool = False) -> RunnerOptions:
         """The options of a run config.
 
         Args:
             config: The run config.
             environ: The environment of this process, which tells whether it is in a pod.
+            routes: Whether the runner only routes to servers of others.
 
         Raises:
             RunConfigError: The runner cannot do what it asks for; lists every such key.
@@ -94,6 +97,7 @@ class RunnerOptions:
             *unenforceable(config),
             *remote_problems(config),
             *_problems(config),
+            *_sleep_problems(config, routes=routes),
             *_middleware_problems(config),
         ]
         max_body = _parameter(config, "bodylimit", "max_bytes", MAX_BODY)
@@ -109,7 +113,6 @@ class RunnerOptions:
         if problems:
             raise RunConfigError(problems)
         replicas = config.effective_backend_replicas
-        redis = config.scaling_config.session_redis if config.scaling_config is not None else None
         return cls(
             name=config.name,
             transport=config.transport,
@@ -123,13 +126,14 @@ class RunnerOptions:
             trust_forwarded=config.trust_proxy_headers,
             stateless=config.stateless,
             session_ttl=config.effective_session_ttl,
-            shares_sessions=redis is not None and bool(redis.address),
+            shares_sessions=_shares_sessions(config),
             per_session=config.stdio_mode == "per-session",
             replicas=1 if replicas is None else replicas,
             restart=config.restart or "always",
             ready_timeout=parse_duration(config.ready_timeout) if config.ready_timeout else _READY_TIMEOUT,
             drain_timeout=parse_duration(config.drain_timeout) if config.drain_timeout else _DRAIN_TIMEOUT,
             remote=Remote.of(config),
+            idle_timeout=parse_duration(config.idle_timeout) if config.idle_timeout else 0.0,
         )
 
 
@@ -149,10 +153,27 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
         yield Problem("session_ttl", f"must be positive, got {config.session_ttl!r}")
     if config.stdio_mode == "per-session" and config.transport is not TransportType.STDIO:
         yield Problem("stdio_mode", f"a server of {config.transport.value} has no such mode; leave it out")
-    if config.idle_timeout:
-        yield Problem("idle_timeout", "this version does not put workloads to sleep; leave it out")
     if config.endpoint_prefix and config.transport is TransportType.SSE:
         yield Problem("endpoint_prefix", "this version does not change what the server sends; leave it out")
+
+
+def _sleep_problems(config: RunConfig, *, routes: bool) -> Iterator[Problem]:
+    from workloads.config import parse_duration
+
+    if not config.idle_timeout:
+        return
+    if parse_duration(config.idle_timeout) <= 0:
+        yield Problem("idle_timeout", f"must be positive, got {config.idle_timeout!r}; leave it out to stay awake")
+    if routes and not config.remote_url:
+        yield Problem("idle_timeout", "this proxy runner only routes, and can put no server to sleep; leave it out")
+    elif _shares_sessions(config):
+        why = "one of several proxy runners does not know whether the others are in use"
+        yield Problem("idle_timeout", f"{why}; leave it out, or scaling_config.session_redis")
+
+
+def _shares_sessions(config: RunConfig) -> bool:
+    redis = config.scaling_config.session_redis if config.scaling_config is not None else None
+    return redis is not None and bool(redis.address)
 
 
 def _middleware_problems(config: RunConfig) -> Iterator[Problem]:

@@ -91,16 +91,17 @@ def refusal(
     return json_reply(status, body, *headers)
 
 
-def unavailable(message: str, *, request: bytes | None = None, ending: bool = False) -> Reply:
-    """The answer while no server can be reached: 503 with Retry-After.
+def unavailable(message: str, *, request: bytes | None = None, ending: bool = False, late: bool = False) -> Reply:
+    """The answer while no server can be reached: 503 with Retry-After, or 504 when it was too slow to become ready.
 
     Args:
         message: Why, one sentence.
         request: The body of the POST; None when there is none or it was not read.
         ending: Whether the proxy ends, so that the client shall come back on another connection.
+        late: Whether the server was too slow.
     """
     headers = ((b"retry-after", str(RETRY_AFTER).encode()), *((_CLOSE,) if ending else ()))
-    return refusal(503, INTERNAL_ERROR, message, request=request, headers=headers)
+    return refusal(504 if late else 503, INTERNAL_ERROR, message, request=request, headers=headers)
 
 
 def method_not_allowed(*allowed: str) -> Reply:

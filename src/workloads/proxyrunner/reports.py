@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from workloads.model import WorkloadStatus
     from workloads.runtimes.protocol import Replica
 
-__all__ = ("Door", "News", "Vitals")
+__all__ = ("ASLEEP", "Door", "News", "Vitals")
+
+ASLEEP = "asleep"
+"""The context of the status of a workload that sleeps until the next request. It runs, as clients see it."""
 
 T_contra = TypeVar("T_contra", contravariant=True)
 

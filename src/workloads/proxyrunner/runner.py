@@ -183,7 +183,7 @@ class ProxyRunner:
         from workloads.proxyrunner.options import RunnerOptions
         from workloads.proxyrunner.stage import Stage
 
-        options = RunnerOptions.of(self._config, os.environ)
+        options = RunnerOptions.of(self._config, os.environ, routes=self._replicas is not None)
         shutdown = shutdown or asyncio.Event()
         if shutdown.is_set():
             return

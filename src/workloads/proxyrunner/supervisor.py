@@ -11,7 +11,7 @@ import attrs
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner.backoff import Backoff
-from workloads.proxyrunner.link import OtherEraError, RefusedError, ServerGoneError
+from workloads.proxyrunner.link import OtherEraError, RefusedError, ServerGoneError, TooSlowError
 from workloads.proxyrunner.logtail import last_lines
 from workloads.proxyrunner.server import Server, close_pipes
 from workloads.proxyrunner.threads import in_thread
@@ -47,6 +47,7 @@ class _Run:
     exit: Exit | None = None
     error: WorkloadsError | None = None
     again: bool = False
+    late: bool = False
 
 
 class Supervisor(Generic[T]):
@@ -118,7 +119,7 @@ class Supervisor(Generic[T]):
             if run.again:
                 continue
             if not was_ready:
-                raise run.error or await self._failure(run.reason)
+                raise run.error or await self._failure(run.reason, TooSlowError if run.late else WorkloadFailedError)
             if self._restart != "always" and run.exit is not None and run.exit.code == 0:
                 return
             if self._restart == "no":
@@ -199,7 +200,7 @@ class Supervisor(Generic[T]):
             if ended.done():
                 return attrs.evolve(ended.result(), reason=f"{ended.result().reason} before it was ready")
             said = f"; last answer: {link.last_answer}" if link.last_answer else ""
-            return _Run(f"not ready after {self._ready_timeout:g} s{said}")
+            return _Run(f"not ready after {self._ready_timeout:g} s{said}", late=True)
         match ready.exception():
             case None:
                 return None
@@ -253,9 +254,9 @@ class Supervisor(Generic[T]):
         self._server = Server(replica)
         return self._server
 
-    async def _failure(self, reason: str) -> WorkloadFailedError:
+    async def _failure(self, reason: str, kind: type[WorkloadFailedError] = WorkloadFailedError) -> WorkloadFailedError:
         logs = await in_thread(last_lines, self._log, self._secrets)
-        return WorkloadFailedError(self._name, reason, logs=logs)
+        return kind(self._name, reason, logs=logs)
 
 
 async def _first_of(*futures: asyncio.Future[Any], within: float | None = None) -> None:

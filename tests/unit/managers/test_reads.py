@@ -100,3 +100,10 @@ def test_a_base_name_that_would_put_the_log_elsewhere_is_refused(paths):
     assert [problem.path for problem in admission.problems(config, ProcessRuntime())] == ["base_name"]
     with pytest.raises(RunConfigError, match="base_name"):
         admission.admit(config, ProcessRuntime())
+
+
+def test_a_workload_that_shares_a_folder_with_toolhive_does_not_sleep():
+    config = RunConfig(name="a", command=["x"], idle_timeout="5m")
+    assert admission.problems(config, ProcessRuntime()) == []
+    (problem,) = admission.problems(config, ProcessRuntime(), app="toolhive")
+    assert problem.path == "idle_timeout"

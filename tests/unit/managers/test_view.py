@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import attrs
 import pytest
 
 from workloads._core.process import ProcessIdentity
@@ -115,6 +116,15 @@ def test_replicas_that_are_ready_are_counted_while_they_serve(status, ready):
     given = stored(status, config=config, runner=RUNNER, replicas=(REPLICA,), ready_replicas=2)
     workload = view(given, {RUNNER}.__contains__)
     assert (workload.replicas.ready, workload.replicas.desired) == (ready, 3)
+
+
+@pytest.mark.parametrize(("living", "asleep"), [({RUNNER}, True), (set(), False)])
+def test_a_workload_sleeps_only_while_somebody_is_there_to_wake_it(living, asleep):
+    given = stored(WorkloadStatus.RUNNING, runner=RUNNER)
+    assert not view(given, living.__contains__).asleep
+    status = attrs.evolve(given.status, status_context="asleep")
+    workload = view(attrs.evolve(given, status=status), living.__contains__)
+    assert (workload.asleep, workload.status is WorkloadStatus.RUNNING) == (asleep, asleep)
 
 
 def test_a_workload_whose_run_config_is_damaged_is_shown_not_lost():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workloads import RunConfig, RunConfigError
-from workloads.config import MiddlewareConfig, OIDCConfig, ScalingConfig
+from workloads.config import MiddlewareConfig, OIDCConfig, ScalingConfig, SessionRedis
 from workloads.proxyrunner.options import RunnerOptions
 
 
@@ -68,7 +68,12 @@ def test_listening_beyond_this_machine_needs_tokens_or_a_word_or_a_pod(host):
         ({"backend_replicas": -1}, "backend_replicas"),
         ({"session_ttl": "-1s"}, "session_ttl"),
         ({"stdio_mode": "per-session", "transport": "sse"}, "stdio_mode"),
-        ({"idle_timeout": "5m"}, "idle_timeout"),
+        ({"idle_timeout": "0"}, "idle_timeout"),
+        ({"idle_timeout": "-5m"}, "idle_timeout"),
+        (
+            {"idle_timeout": "5m", "scaling_config": ScalingConfig(session_redis=SessionRedis(address="127.0.0.1:1"))},
+            "idle_timeout",
+        ),
         ({"transport": "sse", "endpoint_prefix": "/x"}, "endpoint_prefix"),
         ({"middleware_configs": middleware("audit")}, "middleware_configs[0].type"),
         ({"middleware_configs": middleware("auth")}, "middleware_configs[0].parameters.oidc_config"),
@@ -88,3 +93,11 @@ def test_every_problem_is_listed_at_once():
     assert problems(host="0.0.0.0", backend_replicas=33, authz_config_path="/x") == [
         "authz_config_path", "backend_replicas", "host",
     ]  # fmt: skip
+
+
+def test_a_workload_sleeps_when_told_so_and_not_where_nobody_could_wake_it():
+    assert options().idle_timeout == 0
+    assert options(idle_timeout="1m30s").idle_timeout == 90
+    config = RunConfig(name="w", transport="streamable-http", idle_timeout="5m")
+    with pytest.raises(RunConfigError, match="idle_timeout: this proxy runner only routes"):
+        RunnerOptions.of(config, {}, routes=True)

@@ -75,7 +75,7 @@ class Bridge:
         except RefusedRequestError as error:
             await respond(send, error.reply)
         except UnavailableError as error:
-            await self._fail(request, 503, str(error), ending=error.ending)
+            await self._fail(request, 504 if error.late else 503, str(error), ending=error.ending)
         except TooManyCallsError:
             await self._fail(request, 503, "Too many requests are in flight")
         except ServerGoneError as error:
@@ -91,6 +91,7 @@ class Bridge:
         if method == "POST":
             body = await read_body(request.headers, request.receive, self._max_body)
             request.message, request.kind = parse_message(request.headers, body)
+            request.size = len(body)
             follow(request.connection)
             await self._post(request)
             return
@@ -115,7 +116,7 @@ class Bridge:
 
     async def _enter(self, request: BridgeRequest) -> Front:
         try:
-            return await self._gate.enter(self._hold)
+            return await self._gate.enter(self._hold, size=request.size)
         except UnavailableError:
             # What the client answers, or cancels, is no new work: requests in flight may wait for it.
             if self._gate.leaving is None or request.kind is Kind.REQUEST:
@@ -134,10 +135,10 @@ class Bridge:
             await respond(request.send, json_reply(200, body))
             return
         try:
-            async with asyncio.timeout(self._hold):
+            async with asyncio.timeout(min(self._hold, HOLD)):
                 while True:
                     try:
-                        front = await self._gate.enter(self._hold)
+                        front = await self._gate.enter(self._hold, size=request.size)
                         self._discovered = front.discovered
                         await front.post(request)
                     except (ServerGoneError, TooManyCallsError):
@@ -153,7 +154,7 @@ class Bridge:
             await cut(request.scope, request.receive)
             return
         body = encode(request.message) if request.kind is not None else None
-        if status == 503:
-            await respond(request.send, unavailable(message, request=body, ending=ending))
+        if status in (503, 504):
+            await respond(request.send, unavailable(message, request=body, ending=ending, late=status == 504))
         else:
             await respond(request.send, refusal(status, INTERNAL_ERROR, message, request=body))

@@ -61,6 +61,7 @@ class BridgeRequest:
         connection: The client's connection.
         message: The message that was posted; empty unless it is a POST.
         kind: What the message is.
+        size: Bytes of its body.
     """
 
     scope: Scope
@@ -69,6 +70,7 @@ class BridgeRequest:
     connection: ClientConnection
     message: Message = attrs.field(factory=dict[str, "Any"])
     kind: Kind | None = None
+    size: int = 0
 
     @property
     def headers(self) -> Headers:
