@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -304,6 +306,85 @@ def test_several_replicas_sleep_and_wake_together():
             assert (await post(runner.port, OPENING)).status == 200
             await asleep(told, 2)
             assert len(told.pids) == 6
+
+    run(body())
+
+
+def state_of(pid: int) -> str:
+    """The state of a process: ``T`` is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+FREEZING = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+@FREEZING
+@BOTH
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_suspended_servers_are_frozen_and_go_on_with_what_they_knew(transport, replicas):
+    async def body():
+        told = Recorder()
+        async with sleeper(transport, told=told, sleep_mode="suspend", backend_replicas=replicas) as runner:
+            await asleep(told)
+            pids = list(told.pids)
+            assert len(pids) == replicas
+            await asyncio.to_thread(wait_until, lambda: {state_of(pid) for pid in pids} == {"T"})
+            assert told.ready[-1] == (replicas, 0)
+            answers = await asyncio.gather(*(post(runner.port, OPENING) for _ in range(20)))
+            assert {answer.status for answer in answers} == {200}
+            await asleep(told, 2)
+            assert told.pids[:replicas] == pids
+            assert told.statuses[-1] == (WorkloadStatus.RUNNING, "asleep")
+        assert seen(told)[-2:] == ["stopping", "stopped"]
+
+    run(body())
+
+
+@FREEZING
+def test_a_session_outlives_a_sleep_in_which_its_server_is_frozen():
+    async def body():
+        told = Recorder()
+        async with sleeper("stdio", told=told, sleep_mode="suspend") as runner:
+            opened = await post(runner.port, OPENING)
+            session = opened.get("mcp-session-id")
+            assert session is not None
+            await asleep(told)
+            answer = await post(runner.port, request("tools/list"), ("mcp-session-id", session))
+            assert answer.status == 200
+
+    run(body())
+
+
+@FREEZING
+@BOTH
+def test_a_server_that_is_killed_while_it_is_frozen_is_started_by_the_next_request(transport):
+    async def body():
+        told = Recorder()
+        async with sleeper(transport, told=told, sleep_mode="suspend", idle_timeout="200ms") as runner:
+            await asleep(told)
+            (pid,) = told.pids
+            os.kill(pid, signal.SIGKILL)
+            await told.until(lambda told: told.ready[-1] == (0, 0))
+            assert told.statuses[-1] == (WorkloadStatus.RUNNING, "asleep")
+            assert (await post(runner.port, OPENING)).status == 200
+            assert pid not in told.pids[1:]
+
+    run(body())
+
+
+@FREEZING
+@BOTH
+def test_a_drain_while_it_is_frozen_lets_the_server_end_by_itself(transport, tmp_path):
+    trail = tmp_path / "trail"
+
+    async def body():
+        told = Recorder()
+        subject = sleeper(transport, told=told, sleep_mode="suspend", life={"trail": str(trail)})
+        async with served(subject) as (shutdown, task):
+            await asleep(told)
+            shutdown.set()
+            await asyncio.wait_for(task, 5)
+        assert trail.read_text().split("\n")[1] == ("terminated" if transport == "streamable-http" else "end of input")
 
     run(body())
 

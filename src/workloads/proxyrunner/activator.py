@@ -1,4 +1,4 @@
-"""Ends servers that nobody uses, and starts them again for the first who does. The proxy stays up."""
+"""Ends or freezes servers that nobody uses, and wakes them for the first who does. The proxy stays up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workloads.proxyrunner.exchanges import Exchanges
-    from workloads.proxyrunner.keeping import Keeper
+    from workloads.proxyrunner.keeping import SleepyKeeper
     from workloads.proxyrunner.reports import News, Vitals
     from workloads.runtimes.protocol import Replica
     from workloads.scaletozero import Hold
@@ -40,7 +40,8 @@ class Activator(Generic[T]):
     wake, and its error. A sleeping workload is told of as running; what it lacks is not told of, as nobody misses it.
 
     Args:
-        idle_timeout: Seconds without any use after which the servers are ended.
+        idle_timeout: Seconds without any use after which the servers are put to sleep.
+        suspends: Whether they are frozen for that, if all can be; else they are ended.
         ready_timeout: Seconds they may take to become ready.
         exchanges: Tells when no client is served any more.
         health: Told whether requests can be served; while it sleeps they can.
@@ -50,9 +51,17 @@ class Activator(Generic[T]):
     drives = True
 
     def __init__(
-        self, *, idle_timeout: float, ready_timeout: float, exchanges: Exchanges, health: Vitals, told: News
+        self,
+        *,
+        idle_timeout: float,
+        suspends: bool,
+        ready_timeout: float,
+        exchanges: Exchanges,
+        health: Vitals,
+        told: News,
     ) -> None:
         """Prepare; :meth:`keeping` must follow."""
+        self._suspends = suspends
         self._health = health
         self._told = told
         self._controller = DebouncedController(
@@ -60,11 +69,12 @@ class Activator(Generic[T]):
         )
         self.gate: SleepGate[T] = SleepGate(self._controller, exchanges)
         """What clients have to pass."""
-        self._make: Callable[[], Keeper] | None = None
-        self._keeper: Keeper | None = None
+        self._make: Callable[[], SleepyKeeper] | None = None
+        self._keeper: SleepyKeeper | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._starting: Hold | None = None
         self._closing: asyncio.Task[object] | None = None
+        self._frozen: T | None = None
         self._ready = asyncio.Event()
         self._over = asyncio.Event()
         self._changing = False
@@ -73,7 +83,7 @@ class Activator(Generic[T]):
         self._failures = 0
         self._retry_at = 0.0
 
-    def keeping(self, make: Callable[[Vitals, News], Keeper]) -> Activator[T]:
+    def keeping(self, make: Callable[[Vitals, News], SleepyKeeper]) -> Activator[T]:
         """Keep up what is made so, anew for every time awake.
 
         Args:
@@ -130,6 +140,8 @@ class Activator(Generic[T]):
         Raises:
             WorkloadsError: Why it could not.
         """
+        if self._frozen is not None and await self._thaw(self._frozen):
+            return
         if self._keeper is not None:
             return
         # Whoever comes meanwhile waits too: a server that fails at once is not started for every request.
@@ -141,20 +153,17 @@ class Activator(Generic[T]):
             self._changing = False
 
     async def enable(self) -> None:
-        """Sleep: return when the servers have ended."""
-        keeper, keeping = self._keeper, self._keeping
-        if keeper is None or keeping is None:
+        """Sleep: return when the servers are frozen, or have ended."""
+        if self._keeper is None or self._frozen is not None:
             return
         self._changing = True
         try:
+            target = self.gate.target
             self.gate.shut()
-            if not keeper.retire():
-                keeping.cancel()
-                await asyncio.wait({keeping})
-            await keeper.stop()
-            await asyncio.wait({keeping})
-            await keeper.stop()  # one that was still being started when it was told to end
-            self._keeper = self._keeping = None
+            if self._suspends and target is not None and await self._keeper.suspend():
+                self._frozen = target
+            else:
+                await self._end(self._keeper)
             self._tell(WorkloadStatus.RUNNING, ASLEEP)
         finally:
             self._changing = False
@@ -200,8 +209,34 @@ class Activator(Generic[T]):
     def _ended(self, keeping: asyncio.Task[None]) -> None:
         if not keeping.cancelled():
             keeping.exception()  # whoever wants it asks the task; it counts as seen in any case
-        if not self._changing:
+        if not self._changing and self._frozen is None:
             self._over.set()
+
+    async def _thaw(self, target: T) -> bool:
+        """Let frozen servers go on; end them when not all of them can."""
+        assert self._keeper is not None
+        self._changing = True
+        try:
+            self._frozen = None
+            if await self._keeper.resume():
+                self.gate.open(target)
+                self._tell(WorkloadStatus.RUNNING, "")
+                return True
+            await self._end(self._keeper)
+        finally:
+            self._changing = False
+        return False
+
+    async def _end(self, keeper: SleepyKeeper) -> None:
+        keeping = self._keeping
+        assert keeping is not None
+        if not keeper.retire():
+            keeping.cancel()
+            await asyncio.wait({keeping})
+        await keeper.stop()
+        await asyncio.wait({keeping})
+        await keeper.stop()  # one that was still being started when it was told to end
+        self._keeper = self._keeping = None
 
     async def _woken(self, keeping: asyncio.Task[None]) -> None:
         ready = asyncio.ensure_future(self._ready.wait())

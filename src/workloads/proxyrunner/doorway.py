@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.activator import Activator
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
-    from workloads.proxyrunner.keeping import Keeper
+    from workloads.proxyrunner.keeping import Keeper, SleepyKeeper
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.reports import News, Vitals
 
@@ -39,7 +39,7 @@ class Doorway(Generic[T]):
     _told: News
     _activator: Activator[T] | None
 
-    def keep(self, make: Callable[[Vitals, News], Keeper]) -> Keeper | None:
+    def keep(self, make: Callable[[Vitals, News], SleepyKeeper]) -> Keeper | None:
         """Keep servers up.
 
         Args:
@@ -70,6 +70,7 @@ def doorway(options: RunnerOptions, exchanges: Exchanges, health: Vitals, told: 
 
     activator: Activator[Any] = Activator(
         idle_timeout=options.idle_timeout,
+        suspends=options.suspends,
         ready_timeout=options.ready_timeout,
         exchanges=exchanges,
         health=health,

@@ -199,6 +199,14 @@ class Fleet(Generic[T]):
         """End every server at once."""
         await asyncio.gather(*(supervisor.kill() for supervisor in self._supervisors))
 
+    async def suspend(self) -> bool:
+        """Freeze every server. Returns whether all of them are."""
+        return all(await asyncio.gather(*(supervisor.suspend() for supervisor in self._supervisors)))
+
+    async def resume(self) -> bool:
+        """Let every server go on. Returns whether all of them do."""
+        return all(await asyncio.gather(*(supervisor.resume() for supervisor in self._supervisors)))
+
     def arrived(self, target: T) -> None:
         """A replica became ready."""
         self._roster.add(target)

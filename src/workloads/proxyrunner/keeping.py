@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.reports import Door, News, Vitals
     from workloads.runtimes.protocol import Replica
 
-__all__ = ("Keeper", "Source", "keep")
+__all__ = ("Keeper", "SleepyKeeper", "Source", "keep")
 
 T = TypeVar("T")
 
@@ -41,6 +41,18 @@ class Keeper(Protocol):
 
     async def kill(self) -> None:
         """End what it started, at once."""
+        ...
+
+
+class SleepyKeeper(Keeper, Protocol):
+    """A keeper of servers that can be frozen."""
+
+    async def suspend(self) -> bool:
+        """Freeze what it started. Returns whether all of it is; whatever is can be stopped, killed and resumed."""
+        ...
+
+    async def resume(self) -> bool:
+        """Let go on what was frozen. Returns whether all of it does; what has ended meanwhile does not."""
         ...
 
 
@@ -70,7 +82,7 @@ def keep(
     told: News,
     *,
     pooled: bool,
-) -> Keeper:
+) -> SleepyKeeper:
     """What keeps as many replicas up as there shall be, which is one at least.
 
     Args:

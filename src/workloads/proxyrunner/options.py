@@ -55,6 +55,7 @@ class RunnerOptions:
         drain_timeout: Seconds a drain may take that is caused by cancelling the runner.
         remote: The server that runs elsewhere; None when one is started here, or routed to.
         idle_timeout: Seconds without use after which the server goes to sleep; 0 for never.
+        suspends: Whether it is frozen to sleep, rather than ended.
     """
 
     name: str
@@ -77,6 +78,7 @@ class RunnerOptions:
     drain_timeout: float
     remote: Remote | None
     idle_timeout: float
+    suspends: bool
 
     @classmethod
     def of(cls, config: RunConfig, environ: Mapping[str, str], *, routes: bool = False) -> RunnerOptions:
@@ -134,6 +136,7 @@ class RunnerOptions:
             drain_timeout=parse_duration(config.drain_timeout) if config.drain_timeout else _DRAIN_TIMEOUT,
             remote=Remote.of(config),
             idle_timeout=parse_duration(config.idle_timeout) if config.idle_timeout else 0.0,
+            suspends=config.sleep_mode == "suspend",
         )
 
 

@@ -96,6 +96,7 @@ class Supervisor(Generic[T]):
         self._retried = False
         self._serving = False
         self._retired = False
+        self._suspended = False
         self._stopping = asyncio.Lock()
 
     async def run(self) -> None:
@@ -113,6 +114,10 @@ class Supervisor(Generic[T]):
             was_ready = was_ready or run.ready
             self._gate.shut()
             if self._retired:
+                return
+            if self._suspended:
+                # Nobody misses it, and whoever wakes it finds out.
+                await self.stop()
                 return
             self._health.down(run.reason)
             await self.stop()
@@ -150,12 +155,42 @@ class Supervisor(Generic[T]):
             server, link = self._server, self._link
             if server is None:
                 return
+            if self._suspended:
+                await in_thread(server.replica.resume)  # it shall hear that it is to end
             if link is not None:
                 link.close_input()
                 if server.replica.stdin is not None:
                     await server.wait(_INPUT_GRACE)
             await server.stop(STOP_GRACE if grace is None else grace)
             self._let_go()
+
+    async def suspend(self) -> bool:
+        """Freeze the server. No request may be in flight, and none be let pass.
+
+        Returns:
+            Whether it is frozen; one that is not ready is left alone.
+        """
+        server = self._server
+        if not self._serving or server is None:
+            return False
+        self._suspended = True
+        await in_thread(server.replica.suspend)
+        self._told.replicas([server.replica], 0)
+        return True
+
+    async def resume(self) -> bool:
+        """Let the server go on.
+
+        Returns:
+            Whether it does; one that has ended meanwhile does not.
+        """
+        server = self._server
+        if not self._serving or server is None:
+            return False
+        await in_thread(server.replica.resume)
+        self._suspended = False
+        self._told.replicas([server.replica], 1)
+        return True
 
     async def kill(self) -> None:
         """End the server at once, if there is one."""

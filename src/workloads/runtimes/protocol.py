@@ -96,6 +96,17 @@ class Replica(Protocol):
         """Kill the server and all it started, without waiting until it is gone. Idempotent."""
         ...
 
+    def suspend(self) -> None:
+        """Freeze the server and all it started: they keep their memory and their sockets. Idempotent.
+
+        Called of a runtime that can ``suspend`` only. One that is frozen can be stopped and killed all the same.
+        """
+        ...
+
+    def resume(self) -> None:
+        """Let them go on after :meth:`suspend`. Idempotent."""
+        ...
+
 
 class Runtime(Protocol):
     """Something that executes workloads. Safe to use from several threads."""

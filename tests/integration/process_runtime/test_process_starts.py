@@ -34,7 +34,7 @@ def test_the_identity_is_the_server_which_leads_its_group(start):
 def test_what_the_runtime_says_of_itself(runtime):
     assert runtime.name == "process"
     assert runtime.isolation is Isolation.NONE
-    assert runtime.capabilities == {Capability.STDIO}
+    assert runtime.capabilities == {Capability.STDIO, Capability.SUSPEND}
     runtime.close()
 
 

@@ -77,7 +77,6 @@ def test_what_processes_can_do_is_not_refused(fields):
         ({"pids": 5}, "pids"),
         ({"user": "1000"}, "user"),
         ({"pull": "always"}, "pull"),
-        ({"sleep_mode": "suspend"}, "sleep_mode"),
         ({"env_file_dir": "/a"}, "env_file_dir"),
         ({"permission_profile_name_or_path": "/a/profile.json"}, "permission_profile_name_or_path"),
         ({"k8s_pod_template_patch": "{}"}, "k8s_pod_template_patch"),

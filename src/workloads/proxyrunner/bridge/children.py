@@ -173,9 +173,20 @@ class Children:
     async def kill(self) -> None:
         """End them all at once."""
         self.retire()
-        supervisors = [child.supervisor for child in self._children.values() if child.supervisor is not None]
-        await asyncio.gather(*(supervisor.kill() for supervisor in supervisors))
+        await asyncio.gather(*(supervisor.kill() for supervisor in self._supervisors))
         await self.stop()
+
+    async def suspend(self) -> None:
+        """Freeze them all."""
+        await asyncio.gather(*(supervisor.suspend() for supervisor in self._supervisors))
+
+    async def resume(self) -> None:
+        """Let them all go on."""
+        await asyncio.gather(*(supervisor.resume() for supervisor in self._supervisors))
+
+    @property
+    def _supervisors(self) -> list[Supervisor[ProcessFront]]:
+        return [child.supervisor for child in self._children.values() if child.supervisor is not None]
 
     async def _until_up(self, index: int, child: Child) -> None:
         child.supervisor = self._supervise(index, child)

@@ -60,6 +60,10 @@ class _Keeper(Protocol):
 
     async def kill(self) -> None: ...
 
+    async def suspend(self) -> bool: ...
+
+    async def resume(self) -> bool: ...
+
 
 class BridgeKeeper:
     """Keeps the main processes up, and ends the others when nobody needs them. Implements ``Keeper``.
@@ -103,6 +107,16 @@ class BridgeKeeper:
     async def kill(self) -> None:
         """End every process at once."""
         await asyncio.gather(self._main.kill(), self._children.kill())
+
+    async def suspend(self) -> bool:
+        """Freeze every process. Returns whether all main ones are."""
+        suspended, _ = await asyncio.gather(self._main.suspend(), self._children.suspend())
+        return suspended
+
+    async def resume(self) -> bool:
+        """Let every process go on. Returns whether all main ones do."""
+        resumed, _ = await asyncio.gather(self._main.resume(), self._children.resume())
+        return resumed
 
     async def _sweep(self) -> None:
         while True:

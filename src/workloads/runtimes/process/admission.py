@@ -126,8 +126,6 @@ def _build(config: RunConfig) -> Iterator[Problem]:
 
 
 def _scaling(config: RunConfig) -> Iterator[Problem]:
-    if config.sleep_mode == "suspend":
-        yield Problem("sleep_mode", "local processes are not suspended; use stop, or run it on Docker or Podman")
     count = config.effective_backend_replicas
     if count is not None and not 0 <= count <= _MAX_REPLICAS:
         key = "backend_replicas" if config.backend_replicas is not None else "scaling_config.backend_replicas"

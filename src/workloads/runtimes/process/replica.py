@@ -108,6 +108,14 @@ class ProcessReplica:
         with contextlib.suppress(ProcessLookupError):
             self._spawned.shim.send_signal(signal.SIGCONT)
 
+    def suspend(self) -> None:
+        """Freeze the server's process group."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the server's process group go on."""
+        self._signal(signal.SIGCONT)
+
     def disown(self) -> None:
         """Close the channel without a word, in a forked copy of this process: only the original holds up the server."""
         self._spawned.channel.close()

@@ -55,7 +55,7 @@ class ProcessRuntime:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond starting and stopping."""
-        return frozenset({Capability.STDIO})
+        return frozenset({Capability.STDIO, Capability.SUSPEND})
 
     @property
     def isolation(self) -> Isolation:
