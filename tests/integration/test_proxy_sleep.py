@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.aio import run
-from tests.support.raw_http import raw_client, request
+from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, served
 from tests.support.waiting import wait_until
 
@@ -306,6 +306,65 @@ def test_several_replicas_sleep_and_wake_together():
             assert (await post(runner.port, OPENING)).status == 200
             await asleep(told, 2)
             assert len(told.pids) == 6
+
+    run(body())
+
+
+BROWSER = (("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("sec-fetch-mode", "navigate"))
+
+
+def test_a_person_sees_a_page_that_lasts_until_it_is_woken_and_loads_again():
+    async def body():
+        told = Recorder()
+        async with sleeper(told=told, life={"ready_after": 1.2}, idle_timeout="500ms") as runner:
+            await asleep(told)
+            async with raw_client(runner.port) as client:
+                client.write("GET", "/", *BROWSER)
+                head = await client.head()
+                assert (head.status, head.get("cache-control")) == (503, "no-store")
+                assert head.get("content-type") == "text/html; charset=utf-8"
+                parts = [part.decode() async for part in chunks(client.reader)]
+            assert "sleeper is waking" in parts[0]
+            assert "Waking for 1 s" in parts[1]
+            assert "location.reload()" in parts[-1]
+            assert len(told.pids) == 2
+            async with raw_client(runner.port) as client:
+                client.write("GET", "/", *BROWSER)
+                assert (await client.head()).get("content-type") == "text/event-stream"
+
+    run(body())
+
+
+def test_a_person_is_told_why_it_could_not_be_woken(tmp_path):
+    spoilt = tmp_path / "spoilt"
+
+    async def body():
+        told = Recorder()
+        async with sleeper(told=told, spoilt=spoilt, spoil={"exit": 3}) as runner:
+            await asleep(told)
+            spoilt.touch()
+            async with raw_client(runner.port) as client:
+                client.write("GET", "/", *BROWSER)
+                await client.head()
+                parts = [part.decode() async for part in chunks(client.reader)]
+            assert "could not be woken: exited with code 3 before it was ready." in parts[-1]
+            assert "reload" not in "".join(parts)
+
+    run(body())
+
+
+def test_a_person_who_goes_leaves_nothing_behind_and_a_program_gets_no_page():
+    async def body():
+        told = Recorder()
+        async with sleeper(told=told, life={"ready_after": 0.3}) as runner:
+            await asleep(told)
+            async with raw_client(runner.port) as client:
+                client.write("GET", "/", *BROWSER)
+                await client.head()
+            await asleep(told, 2)
+            async with raw_client(runner.port) as client:
+                client.write("GET", "/", ("accept", "text/event-stream, text/html"), ("sec-fetch-mode", "cors"))
+                assert (await client.head()).status == 200
 
     run(body())
 

@@ -112,6 +112,10 @@ def assemble(
     admit = partial(gate.open, pool)
     pooled = affinity is not None
     make = partial(keep, options, source, gate, lambda: connect_http, pool, admit, pooled=pooled)
+    if options.idle_timeout:
+        from workloads.proxyrunner.waiting_page import WaitingPage
+
+        app = WaitingPage(app, gate, name=options.name, hold=way.hold)
     return Assembly(gate, app, way.keep(make))
 
 
