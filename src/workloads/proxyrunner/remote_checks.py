@@ -47,7 +47,7 @@ def remote_problems(config: RunConfig) -> Iterator[Problem]:
     yield from _url_problems(config)
     if config.transport not in _TRANSPORTS:
         yield Problem("transport", f"a remote server speaks streamable-http or sse, got {config.transport.value!r}")
-    for key in ("image", "command", "cmd_args"):
+    for key in ("image", "command", "cmd_args", "idle_timeout", "sleep_mode"):
         if getattr(config, key):
             yield Problem(key, "nothing is started here for a remote server; leave it out, or remove remote_url")
     if config.effective_backend_replicas not in (None, 1):

@@ -7,7 +7,7 @@ import html
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from workloads.proxyrunner.asgi import CONNECTION, ClientGoneError, follow, header
+from workloads.proxyrunner.asgi import CONNECTION, follow, header
 from workloads.proxyrunner.gate import UnavailableError
 from workloads.proxyrunner.replies import RETRY_AFTER
 
@@ -22,7 +22,7 @@ _TICK = 1.0
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name} is waking</title>
 <noscript><meta http-equiv="refresh" content="2"></noscript>
-<style nonce="{nonce}">body {{ font: 1.1rem system-ui, sans-serif; margin: 20vh auto; max-width: 30rem; padding: 0 1rem }}
+<style nonce="{nonce}">body {{ font: 1.1rem system-ui, sans-serif; margin: 20vh auto; max-width: 30rem }}
 progress {{ width: 100% }}</style></head>
 <body><h1>{name} is waking</h1><progress></progress><p id="told">This page opens by itself as soon as it is there.</p>
 <script nonce="{nonce}">const tell = text => {{ document.getElementById("told").textContent = text }}</script>
@@ -58,8 +58,6 @@ class WaitingPage:
         follow(connection)
         try:
             await self._show(send)
-        except ClientGoneError:
-            return
         finally:
             connection.on_lost = None
 

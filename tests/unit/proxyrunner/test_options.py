@@ -101,3 +101,8 @@ def test_a_workload_sleeps_when_told_so_and_not_where_nobody_could_wake_it():
     config = RunConfig(name="w", transport="streamable-http", idle_timeout="5m")
     with pytest.raises(RunConfigError, match="idle_timeout: this proxy runner only routes"):
         RunnerOptions.of(config, {}, routes=True)
+
+
+def test_a_server_that_runs_elsewhere_does_not_sleep():
+    remote = {"command": (), "remote_url": "https://a.example/mcp", "transport": "streamable-http"}
+    assert problems(**remote, idle_timeout="5m") == ["idle_timeout"]
