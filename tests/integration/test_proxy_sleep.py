@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 from tests.support.aio import run
+from tests.support.control import unix_client
 from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, served
 from tests.support.waiting import wait_until
 
 from workloads import RunConfig, RunConfigError
 from workloads.model import WorkloadStatus
-from workloads.proxyrunner import ProxyRunner, ReplicaAddress
+from workloads.proxyrunner import ControlSocket, ProxyRunner, ReplicaAddress
 
 LIFE = Path(__file__).parents[1] / "servers" / "life.py"
 BOTH = pytest.mark.parametrize("transport", ["streamable-http", "stdio"])
@@ -35,7 +36,7 @@ def command(life: dict, *, spoilt: Path | None = None, spoil: dict | None = None
 
 def sleeper(transport: str = "streamable-http", *, told: Recorder, life: dict | None = None, **fields) -> ProxyRunner:
     spoilt, spoil = fields.pop("spoilt", None), fields.pop("spoil", None)
-    stop_grace = fields.pop("stop_grace", None)
+    stop_grace, control = fields.pop("stop_grace", None), fields.pop("control", None)
     config = RunConfig(
         **{
             "name": "sleeper",
@@ -45,7 +46,7 @@ def sleeper(transport: str = "streamable-http", *, told: Recorder, life: dict | 
             **fields,
         }
     )
-    return ProxyRunner(config, observer=told, stop_grace=stop_grace)
+    return ProxyRunner(config, observer=told, stop_grace=stop_grace, control=control)
 
 
 async def asleep(told: Recorder, times: int = 1) -> None:
@@ -365,6 +366,27 @@ def test_a_person_who_goes_leaves_nothing_behind_and_a_program_gets_no_page():
             async with raw_client(runner.port) as client:
                 client.write("GET", "/", ("accept", "text/event-stream, text/html"), ("sec-fetch-mode", "cors"))
                 assert (await client.head()).status == 200
+
+    run(body())
+
+
+@BOTH
+def test_the_operator_sees_who_keeps_it_awake_and_may_do_so_himself(transport, tmp_path):
+    path = tmp_path / "x.sock"
+
+    async def body():
+        told = Recorder()
+        async with sleeper(transport, told=told, control=ControlSocket(path)):
+            await asleep(told)
+            async with unix_client(path) as operator:
+                status = (await operator.ask("GET", "/scaletozero")).json
+                assert (status["sleep"], len(told.pids)) == ("allowed", 1)
+                assert (await operator.ask("POST", "/scaletozero/disable?name=demo")).status == 204
+                assert told.statuses[-1] == (WorkloadStatus.RUNNING, "")
+                status = (await operator.ask("GET", "/scaletozero")).json
+                assert [each["name"] for each in status["disables"]] == ["demo"]
+                assert (await operator.ask("POST", "/scaletozero/enable?name=demo")).status == 204
+                await asleep(told, 2)
 
     run(body())
 

@@ -64,10 +64,11 @@ class Activator(Generic[T]):
         self._suspends = suspends
         self._health = health
         self._told = told
-        self._controller = DebouncedController(
+        self.controller = DebouncedController(
             self, cooldown=idle_timeout, awake=True, toggle_timeout=2 * ready_timeout + _PATIENCE
         )
-        self.gate: SleepGate[T] = SleepGate(self._controller, exchanges)
+        """Decides when they sleep."""
+        self.gate: SleepGate[T] = SleepGate(self.controller, exchanges)
         """What clients have to pass."""
         self._make: Callable[[], SleepyKeeper] | None = None
         self._keeper: SleepyKeeper | None = None
@@ -101,7 +102,7 @@ class Activator(Generic[T]):
             WorkloadsError: They did not start the first time, or did not stay up.
         """
         try:
-            self._starting = await self._controller.acquire("start")
+            self._starting = await self.controller.acquire("start")
             self._start()
             await self._over.wait()
             assert self._keeping is not None
@@ -189,7 +190,7 @@ class Activator(Generic[T]):
             status, context = WorkloadStatus.RUNNING, _WAKING
         elif self._starting is None:
             # It ended by itself and is started again, which nobody shall take for being idle.
-            self._starting = self._controller.acquire_nowait("restart")
+            self._starting = self.controller.acquire_nowait("restart")
         self._tell(status, context)
 
     def replicas(self, replicas: Sequence[Replica], ready: int) -> None:
@@ -271,5 +272,5 @@ class Activator(Generic[T]):
         if self._closing is None:
             self._settled()
             self.gate.unused()
-            self._closing = asyncio.create_task(self._controller.close(policy="leave"), name="workloads-wakes-no-more")
+            self._closing = asyncio.create_task(self.controller.close(policy="leave"), name="workloads-wakes-no-more")
         return self._closing

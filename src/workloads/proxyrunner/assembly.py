@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.upstream import Upstream
     from workloads.runtimes.protocol import Replica
+    from workloads.scaletozero import AsyncController
 
 __all__ = ("Assembly", "assemble")
 
@@ -44,11 +45,13 @@ class Assembly:
         gate: Between clients and the server.
         app: Serves requests to the workload.
         keeper: Keeps the server, or all its replicas, up; None when there shall be none.
+        controller: Decides when the server sleeps; None when it never does.
     """
 
     gate: Gate[Any]
     app: Application
     keeper: Keeper | None
+    controller: AsyncController | None = None
 
 
 def assemble(
@@ -116,7 +119,7 @@ def assemble(
         from workloads.proxyrunner.waiting_page import WaitingPage
 
         app = WaitingPage(app, gate, name=options.name, hold=way.hold)
-    return Assembly(gate, app, way.keep(make))
+    return Assembly(gate, app, way.keep(make), way.controller)
 
 
 def _route(

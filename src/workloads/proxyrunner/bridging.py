@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.reports import News, Vitals
     from workloads.runtimes.protocol import Replica
+    from workloads.scaletozero import AsyncController
 
 __all__ = ("bridge",)
 
@@ -37,7 +38,7 @@ def bridge(
     health: Vitals,
     told: News,
     request_timeout: float | None,
-) -> tuple[Gate[Front], Bridge, Keeper | None]:
+) -> tuple[Gate[Front], Bridge, Keeper | None, AsyncController | None]:
     """Put the parts together.
 
     Args:
@@ -49,7 +50,8 @@ def bridge(
         request_timeout: Seconds a server may take for a request.
 
     Returns:
-        The gate in front of the processes, the application, and what keeps them up; None when there shall be none.
+        The gate in front of the processes, the application, what keeps them up (None when there shall be none), and
+        what decides when they sleep (None when they never do).
     """
     way: Doorway[Front] = doorway(options, exchanges, health, told)
     fronts = FrontPool()
@@ -68,7 +70,8 @@ def bridge(
         main = keep(options, source, way.gate, connector, fronts, admit, vitals, census, pooled=False)
         return BridgeKeeper(main, children, apart, ttl=options.session_ttl)
 
-    return way.gate, Bridge(way.gate, max_body=options.max_body, hold=way.hold), way.keep(make)
+    app = Bridge(way.gate, max_body=options.max_body, hold=way.hold)
+    return way.gate, app, way.keep(make), way.controller
 
 
 def _supervise(options: RunnerOptions, source: Source, index: int, child: Child) -> Supervisor[ProcessFront]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.keeping import Keeper, SleepyKeeper
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.reports import News, Vitals
+    from workloads.scaletozero import AsyncController
 
 __all__ = ("Doorway", "doorway")
 
@@ -38,6 +39,11 @@ class Doorway(Generic[T]):
     _health: Vitals
     _told: News
     _activator: Activator[T] | None
+
+    @property
+    def controller(self) -> AsyncController | None:
+        """What decides when servers sleep; None when they never do."""
+        return None if self._activator is None else self._activator.controller
 
     def keep(self, make: Callable[[Vitals, News], SleepyKeeper]) -> Keeper | None:
         """Keep servers up.

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.runtimes.protocol import Replica, Runtime
+    from workloads.scaletozero import AsyncController
 
 __all__ = ("Stage",)
 
@@ -328,6 +329,9 @@ class Stage:
             request_timeout=self._request_timeout,
         )
         self._app = self._options.chain.around(self._assembly.app)
+        if self._assembly.controller is not None and self._control is not None:
+            # It reads its description from a file.
+            self._control.routes["/scaletozero"] = await in_thread(_sleep_routes, self._assembly.controller)
 
     def _remember(self, upstream: Upstream) -> Affinity | None:
         """Where sessions are remembered, if it matters: one server alone knows its own."""
@@ -370,6 +374,12 @@ class Stage:
 def _port(bound: socket.socket) -> int:
     port: int = bound.getsockname()[1]
     return port
+
+
+def _sleep_routes(controller: AsyncController) -> Application:
+    from workloads.scaletozero.asgi import control_app
+
+    return control_app(controller)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
