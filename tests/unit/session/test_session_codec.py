@@ -15,12 +15,21 @@ from hypothesis import strategies as st
 from workloads.session import Session
 from workloads.session.codec import decode, encode
 
-# As ToolHive's storage wrote it for its transparent proxy: facts of `pkg/transport/session`, its wire form.
+# As ToolHive's storage writes it for its transparent proxy (`pkg/transport/session`).
 TOOLHIVE = (
     b'{"id":"5c1f0a52-1b7f-4d35-9d0c-8a3f5f0e7b11","type":"mcp","created_at":"2026-01-05T09:12:44.123456789Z",'
     b'"updated_at":"2026-01-05T10:13:02+01:00","data":{"n":1e400,"s":"\\u003cb\\u003e"},'
     b'"metadata":{"backend_url":"http://10.2.4.17:8080"}}'
 )
+
+
+@pytest.fixture(autouse=True, params=["with orjson", "without"], scope="module")
+def reader(request):
+    """Both readers take and refuse the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "without":
+            patch.setattr("workloads.session.codec.orjson", None)
+        yield
 
 
 def damaged(**changes):
