@@ -45,6 +45,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
+        # It does what a transport does, and is none to a type checker.
         self.transport = self._corked = Corked(cast("asyncio.Transport", transport))  # type: ignore[assignment]
         super().connection_made(self.transport)
 

@@ -185,7 +185,8 @@ class Switch:
         self._question = None
         if question.late or question.about is not self.call:
             return False
-        level: Level = {"awake": "forbidden", "asleep": "allowed"}.get(state, "unknown")  # type: ignore[assignment]
+        levels: dict[str, Level] = {"awake": "forbidden", "asleep": "allowed"}
+        level = levels.get(state, "unknown")
         call = self.call
         if call is None:
             self._doubtful = False

@@ -83,7 +83,7 @@ class _Response:
 
     def __len__(self) -> int:
         # Servers tell the length of a response of one part by this; TypeError, as ever, when it has none.
-        return len(self._body)  # type: ignore[arg-type]
+        return len(self._body)  # type: ignore[arg-type]  # it may have one all the same
 
     def close(self) -> None:
         """End the response, and with it the hold."""

@@ -19,7 +19,7 @@ try:
     import orjson
 except ImportError:
     # It comes with the extra redis, and only makes reading faster.
-    orjson = None  # type: ignore[assignment]
+    orjson = None  # type: ignore[assignment]  # a module that is not there
 
 __all__ = ("decode", "encode")
 

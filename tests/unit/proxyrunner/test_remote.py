@@ -14,7 +14,7 @@ from workloads.proxyrunner.remote import onward
 
 CANARY = "canary-90b1"
 HERE = ReplicaAddress("h.example", 443, tls=True)
-# Facts on ToolHive, section 1.7.
+# As ToolHive refuses them.
 REFUSED = [
     "Host", "Connection", "Keep-Alive", "Te", "Trailer", "Upgrade", "Http2-Settings", "Proxy-Authorization",
     "Proxy-Authenticate", "Proxy-Connection", "Transfer-Encoding", "Content-Length", "Forwarded", "X-Forwarded-For",
