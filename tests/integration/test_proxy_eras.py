@@ -282,6 +282,15 @@ def test_MCP_T41_a_client_that_cannot_be_asked_is_told_what_it_lacks(trail, capa
     bridged(body, trail)
 
 
+def test_a_server_that_asks_for_roots_meanwhile_does_not_cost_a_client_without_roots_its_call(trail):
+    async def body(subject):
+        answer = await subject.call("question", 7, capabilities={}, method="roots/list")
+        assert answer.status == 200
+        assert json.loads(words(answer))["error"]["code"] == -32601
+
+    bridged(body, trail)
+
+
 def test_only_so_many_calls_are_parked(trail, monkeypatch):
     monkeypatch.setattr("workloads.proxyrunner.bridge.parked.MAX_PARKED", 0)
 
