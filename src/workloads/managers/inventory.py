@@ -138,6 +138,7 @@ class Inventory:
         try:
             self.sweep()
             yield
+            self.sweep()  # a runner that had to be killed may have been writing
         finally:
             lock.release()
 
