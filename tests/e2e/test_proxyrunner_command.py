@@ -188,11 +188,11 @@ def test_a_server_that_dies_at_once_is_one_line_of_error_and_exit_code_1(start):
 
 
 def test_what_cannot_run_is_told_and_nothing_is_started(start):
-    runner = start(isolate_network=True, idle_timeout="5m")
+    runner = start(isolate_network=True, audit_config_path="audit.json")
     assert runner.wait() == 1
     (line,) = map(json.loads, runner.lines())
     assert "isolate_network" in line["message"]
-    assert "idle_timeout" in line["message"]
+    assert "audit_config_path" in line["message"]
 
 
 def test_a_workload_has_one_owner(start, tmp_path):
