@@ -5,6 +5,7 @@ It is process 1 of a pid namespace of its own, so that it may say which pid is g
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -44,7 +45,8 @@ def bystander_with(pid: int) -> subprocess.Popen[str]:
 def kill(pids: list[int]) -> None:
     """Kill processes, and take notice as process 1 has to, so that their pids are free."""
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # a server ends with its runner
+            os.kill(pid, signal.SIGKILL)
 
     def gone() -> bool:
         while os.waitpid(-1, os.WNOHANG)[0]:
