@@ -193,6 +193,11 @@ class Subject:
         """Wait until the toggler does nothing, unless it is at a gate."""
         wait_until(lambda: self.status().toggling is None, every=0.001)
 
+    def rest(self) -> None:
+        """Wait until whoever comes when something is due has gone to sleep until then."""
+        self.settle()
+        wait_until(lambda: self.kind != "threads" or bool(self.real._changed._waiters), every=0.001)
+
     def look(self, seconds: float = 0.0) -> Any:
         """Let time pass without waiting for the toggler."""
         self.clock.now += seconds

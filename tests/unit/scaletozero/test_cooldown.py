@@ -61,6 +61,7 @@ def test_a_timer_that_fires_late_finds_the_new_deadline(make):
     """S2Z-T33 timer fired but blocked, acquire+release slip in → no E before the *new* deadline."""
     subject = make(cooldown=2)
     subject.release(subject.acquire())
+    subject.rest()
     subject.clock.now += 2  # it is due, and before anybody comes to look
     hold = subject.acquire()
     subject.release(hold)
@@ -119,6 +120,7 @@ def test_the_clock_is_monotonic_and_a_jump_finds_the_holders(make):
     subject = make(cooldown=2)
     assert inspect.signature(type(subject.real)).parameters["clock"].default is time.monotonic
     subject.release(subject.acquire())
+    subject.rest()
     subject.clock.now += 10_000  # it was suspended for long
     subject.acquire()
     subject.advance(0)
