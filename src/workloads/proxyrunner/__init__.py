@@ -6,8 +6,9 @@ bridged to streamable HTTP. Names are loaded when they are first used: importing
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workloads._core.lazy import exports
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
@@ -17,22 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ("ControlPort", "ControlSocket", "ProxyRunner", "ReplicaAddress", "RunnerObserver")
 
-_HOMES = {
-    "ControlPort": "control.address",
-    "ControlSocket": "control.address",
-    "ProxyRunner": "runner",
-    "ReplicaAddress": "address",
-    "RunnerObserver": "observer",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "address": ("ReplicaAddress",),
+        "control.address": ("ControlPort", "ControlSocket"),
+        "observer": ("RunnerObserver",),
+        "runner": ("ProxyRunner",),
+    },
+)

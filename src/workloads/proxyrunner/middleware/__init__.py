@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloads._core.lazy import exports
 from workloads.proxyrunner.identity import IDENTITY
 from workloads.proxyrunner.middleware.protocol import Middleware, MiddlewareContext, MiddlewareFactory
 
@@ -23,10 +24,4 @@ __all__ = (
     "MiddlewareFactory",
 )
 
-
-def __getattr__(name: str) -> type[Chain]:
-    if name != "Chain":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from workloads.proxyrunner.middleware.chain import Chain
-
-    return Chain
+__getattr__, __dir__ = exports(__name__, {"chain": ("Chain",)})
