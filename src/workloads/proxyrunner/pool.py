@@ -197,10 +197,7 @@ class Pool:
                 # The session is lost with its replica: that is all that was wanted.
                 await affinity.end(session)
                 raise UnknownSessionError
-            session = await affinity.move(session, sought, self._idlest(after).address)
-            place = self._holder(affinity, session)
-            if place is None:
-                raise UnknownSessionError
+            session, place = await self._moved(affinity, session, sought, self._idlest(after))
         sought.name_session(affinity.name_at_replica(session, name))
         return Visit(sought, place, affinity, session, self._trails)
 
@@ -214,14 +211,19 @@ class Pool:
         if affinity is None or session is None or sought.method == "DELETE" or not len(self):
             return None
         try:
-            session = await affinity.move(session, sought, self._idlest(None).address)
+            session, place = await self._moved(affinity, session, sought, self._idlest(None))
         except UnknownSessionError:
-            return None
-        place = self._holder(affinity, session)
-        if place is None:
             return None
         sought.name_session(affinity.name_at_replica(session, sought.session or session.id))
         return Visit(sought, place, affinity, session, self._trails)
+
+    async def _moved(self, affinity: Affinity, session: Session, sought: Sought, place: Place) -> tuple[Session, Place]:
+        """The session begun anew, and the replica that holds it then: this one, or that of who was faster."""
+        session = await affinity.move(session, sought, place.address)
+        holder = self._holder(affinity, session)
+        if holder is None:
+            raise UnknownSessionError
+        return session, holder
 
     def _holder(self, affinity: Affinity, session: Session) -> Place | None:
         url = affinity.url_of(session)
