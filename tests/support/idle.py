@@ -193,6 +193,10 @@ class Subject:
         """Wait until the toggler does nothing, unless it is at a gate."""
         wait_until(lambda: self.status().toggling is None, every=0.001)
 
+    def answered(self) -> None:
+        """Wait until what the toggler answered, when it was asked, is taken in."""
+        wait_until(lambda: self.real._machine.switch._question is None, every=0.001)
+
     def rest(self) -> None:
         """Wait until whoever comes when something is due has gone to sleep until then."""
         self.settle()

@@ -121,6 +121,7 @@ def test_a_toggler_that_can_be_asked_settles_a_late_call(make):
     with pytest.raises(ToggleTimeoutError):
         waiting.result()
     wait_until(lambda: toggler.asked == 1)
+    subject.answered()
     hold = subject.acquire()  # asks again at once
     assert toggler.asked == 2
     assert subject.status().sleep == "forbidden"
@@ -304,6 +305,7 @@ def test_a_call_of_the_toggler_may_look_at_its_controller_and_cannot_wait_for_it
     subject = Subject("threads", toggler)
     request.addfinalizer(subject.end)
     subject.release(subject.acquire())
+    subject.settle()
     assert seen[0] == "enable"
     assert "a toggler cannot wait for its own controller" in seen[1]
     assert toggler.calls == ["disable", "enable"]
