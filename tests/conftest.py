@@ -7,11 +7,15 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import BlockBusterFunction, blockbuster_ctx
 from hypothesis import settings
-from tests.support import leaks, needs
+from tests.support import engines, leaks, needs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A random example that fails in one run of CI and not in the next helps nobody; people still get random ones.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -94,6 +98,36 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def state_dir(tmp_path: Path) -> Path:
     """A private state folder, for ``Settings(state_dir=...)`` and ``--state-dir``; it does not exist yet."""
     return tmp_path / "workloads"
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[engines.Engine]:
+    """A private Docker engine; the test is marked as needing ``docker``."""
+    with engines.running("docker") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def podman_engine() -> Iterator[engines.Engine]:
+    """A private Podman engine; the test is marked as needing ``podman``."""
+    with engines.running("podman") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session", params=[pytest.param(name, marks=pytest.mark.needs(name)) for name in engines.NAMES])
+def each_engine(request: pytest.FixtureRequest) -> engines.Engine:
+    """Both engines in turn, without a look at what is left in them."""
+    return request.getfixturevalue(f"{request.param}_engine")
+
+
+@pytest.fixture
+def engine(each_engine: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[engines.Engine]:
+    """Both engines in turn, where this library looks for them; what a test leaves in one makes it fail."""
+    monkeypatch.setenv(each_engine.variable, each_engine.url)
+    before = each_engine.present()
+    yield each_engine
+    if left := each_engine.remove_new(before):
+        pytest.fail(f"the test left in {each_engine.name}: {'; '.join(left)}", pytrace=False)
 
 
 @pytest.fixture(autouse=True)

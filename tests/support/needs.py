@@ -28,8 +28,12 @@ class Need(NamedTuple):
     how: str
 
 
-def _program(name: str) -> Callable[[], str]:
-    return lambda: "" if shutil.which(name) else f"no program {name} on PATH"
+def _program(*names: str) -> Callable[[], str]:
+    def missing() -> str:
+        absent = [name for name in names if not shutil.which(name)]
+        return f"no program {', '.join(absent)} on PATH" if absent else ""
+
+    return missing
 
 
 def _runs(*command: str) -> Callable[[], str]:
@@ -57,13 +61,27 @@ def _python(*modules: str) -> Callable[[], str]:
     return missing
 
 
+def _engine(*programs: str) -> str:
+    """Why no engine of these programs can be started here."""
+    if sys.platform != "linux" or os.geteuid():
+        return "only root on Linux can start one"
+    return _program(*programs, "iptables", "ip", "nsenter", "unshare", "busybox")() or _python("docker")()
+
+
+def _helpers(*names: str) -> str:
+    """Which of the programs that Podman runs by itself are not here."""
+    absent = [name for name in names if not shutil.which(name, path="/usr/lib/podman:/usr/libexec/podman")]
+    return f"no program {', '.join(absent)}" if absent else ""
+
+
 _FETCHED = "let uvx (uv) or npx (Node.js) reach a package index once"
 
 NEEDS: dict[str, Need] = {
     "auth": Need(_python("jwt", "cryptography"), "pip install '.[auth]'"),
-    "ffmpeg": Need(
-        lambda: _program("ffmpeg")() or _program("ffprobe")(), "install the package ffmpeg, which has ffprobe too"
+    "docker": Need(
+        lambda: _engine("dockerd", "containerd"), "as root, install docker.io iptables iproute2 busybox-static"
     ),
+    "ffmpeg": Need(_program("ffmpeg", "ffprobe"), "install the package ffmpeg, which has ffprobe too"),
     "git": Need(_program("git"), "install the package git"),
     "linux": Need(lambda: "" if sys.platform == "linux" else f"this is {sys.platform}", "run the tests on Linux"),
     "metrics": Need(_python("prometheus_client"), "pip install '.[metrics]'"),
@@ -81,6 +99,10 @@ NEEDS: dict[str, Need] = {
         "run the tests as root on Linux, with unshare of util-linux; in a container, a privileged one",
     ),
     "opentelemetry": Need(_python("opentelemetry", "opentelemetry.sdk"), "pip install opentelemetry-sdk"),
+    "podman": Need(
+        lambda: _engine("podman", "runc", "conmon") or _helpers("netavark", "aardvark-dns"),
+        "as root, install podman runc netavark aardvark-dns iptables iproute2 busybox-static",
+    ),
     "redis": Need(_program("redis-server"), "install the package redis-server, 7.0 or newer"),
     "root": Need(lambda: "" if os.geteuid() == 0 else "not root", "run the tests as root"),
     "secrets": Need(_python("cryptography", "keyring"), "pip install '.[secrets]'"),
@@ -93,8 +115,8 @@ NEEDS: dict[str, Need] = {
 }
 
 
-_NOT_ROOT = frozenset({"root", "pid-namespaces"})
-_NOT_USER = frozenset({"user"})
+_ONLY_ROOT = frozenset({"docker", "pid-namespaces", "podman", "root"})
+_ONLY_USER = frozenset({"user"})
 
 
 @functools.cache
@@ -119,5 +141,5 @@ def required() -> frozenset[str]:
     if unknown := names - NEEDS.keys() - {"all"}:
         raise ValueError(f"WORKLOADS_REQUIRE: unknown: {', '.join(sorted(unknown))}; known: {', '.join(NEEDS)}")
     if "all" in names:
-        return NEEDS.keys() - (_NOT_ROOT if os.geteuid() else _NOT_USER)
+        return NEEDS.keys() - (_ONLY_ROOT if os.geteuid() else _ONLY_USER)
     return names
