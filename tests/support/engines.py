@@ -79,6 +79,7 @@ class Engine:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.process: subprocess.Popen[bytes] | None = None
+        self._version = "auto"
 
     @property
     def socket(self) -> str:
@@ -103,7 +104,9 @@ class Engine:
         """
         import docker
 
-        return docker.APIClient(base_url=self.url, version="auto", timeout=timeout)
+        client = docker.APIClient(base_url=self.url, version=self._version, timeout=timeout)
+        self._version = client.api_version  # asked once, for Podman takes a second to tell it
+        return client
 
     @cached_property
     def busybox(self) -> str:
