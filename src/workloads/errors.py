@@ -339,9 +339,8 @@ class RuntimeUnavailableError(WorkloadsError, ConnectionError):
         self.runtime = runtime
         self.reason = reason
         self.usable = tuple(usable)
-        super().__init__(
-            f"runtime {runtime!r} cannot be used: {reason}; usable here: {', '.join(self.usable) or 'none'}"
-        )
+        others = f"; usable here: {', '.join(self.usable)}" if self.usable else ""
+        super().__init__(f"runtime {runtime!r} cannot be used: {reason}{others}")
 
 
 class UnsupportedOperationError(WorkloadsError, NotImplementedError):

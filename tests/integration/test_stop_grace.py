@@ -13,6 +13,7 @@ from tests.support.aio import run
 from workloads import RunConfig
 from workloads._core.paths import Paths
 from workloads._core.process import identify
+from workloads.managers.containers import Containers
 from workloads.managers.ending import end
 from workloads.managers.handshake import Reporter
 from workloads.managers.owner import Ownership, run_owned
@@ -81,7 +82,7 @@ def test_a_manager_tells_the_runner_before_it_signals_it(paths):
         runner.stdout.readline()
         identity = identify(runner.pid)
         records.write(RuntimeRecord(name="a", runtime="process", runner=identity))
-        assert end(records, "a", 25.0) == ""
+        assert end(records, Containers(paths), "a", 25.0, runtime="process") == ""
         assert runner.wait(5) == -signal.SIGTERM
     assert records.asked_to_end("a", identity) == 25.0
 

@@ -83,7 +83,7 @@ def test_every_candidate_is_explained_in_the_order_of_the_choice(detect):
 
 def test_where_not_even_processes_work_it_is_an_error(detect, monkeypatch):
     monkeypatch.setattr("workloads.runtimes.registry.os.name", "nt")
-    with pytest.raises(RuntimeUnavailableError, match="Linux and macOS only; usable here: none"):
+    with pytest.raises(RuntimeUnavailableError, match="Linux and macOS only"):
         detect()
 
 
@@ -129,10 +129,11 @@ def test_a_known_runtime_that_is_unusable_is_an_error_and_never_another_runtime(
 def test_a_live_engine_that_is_asked_for_says_where_it_is_and_why_it_cannot_be_used(detect, root):
     with (
         serving(DOCKER, path=root / DOCKER_SOCKET) as served,
-        pytest.raises(RuntimeUnavailableError, match="this version has no support for it yet") as caught,
+        pytest.raises(RuntimeUnavailableError, match="extra is not installed") as caught,
     ):
-        detect("docker", extras=["docker"])
-    assert caught.value.reason == f"answers at {served.url}, but this version has no support for it yet"
+        detect("docker")
+    lacks = "its extra is not installed (pip install 'workloads[docker]')"
+    assert caught.value.reason == f"answers at {served.url}, but {lacks}"
 
 
 # In a pod
@@ -157,13 +158,13 @@ def test_in_a_pod_kubernetes_is_chosen_and_its_candidate_tells_what_is_missing(d
     [("docker", DOCKER, DOCKER_SOCKET), ("podman", PODMAN, PODMAN_SOCKET), ("podman", PODMAN, DOCKER_SOCKET)],
     ids=["docker", "podman", "podman in docker's place"],
 )
-def test_a_live_engine_is_named_and_warned_of_when_process_is_chosen(detect, root, name, answer, place):
+def test_a_live_engine_is_chosen_or_warned_of_where_its_extra_is_missing(detect, root, name, answer, place):
     with serving(answer, path=root / place) as served:
-        found = detect(extras=["docker"])
-    assert found.runtime == "process"
-    assert candidate(found, name).endpoint == served.url
-    (warning,) = found.warnings
-    assert warning.startswith(f"{name}: answers at {served.url}, but this version has no support for it yet;")
+        found, without_extra = detect(extras=["docker"]), detect()
+    assert (found.runtime, found.chosen.endpoint, found.warnings) == (name, served.url, ())
+    assert without_extra.runtime == "process"
+    (warning,) = without_extra.warnings
+    assert warning.startswith(f"{name}: answers at {served.url}, but its extra is not installed")
     assert warning.endswith("new workloads run as local processes, which are not isolated")
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from workloads._core import process
 from workloads.errors import CorruptStateError, WorkloadFailedError
+from workloads.state import RuntimeRecord
 
 if TYPE_CHECKING:
     from workloads._core.process import ProcessIdentity
-    from workloads.state import RuntimeRecord, RuntimeRecordStore
+    from workloads.managers.containers import Containers
+    from workloads.state import RuntimeRecordStore
 
 __all__ = ("end", "was_launch_interrupted")
 
@@ -22,19 +24,22 @@ _WORD_TRIES = 100
 _WORD_PAUSE = 0.05
 
 
-def end(records: RuntimeRecordStore, name: str, grace: float) -> str:
+def end(records: RuntimeRecordStore, containers: Containers, name: str, grace: float, *, runtime: str) -> str:
     """End the runner and the replicas of a workload, whatever is left of them, and the start of one.
 
     Args:
         records: Where they are written down.
+        containers: Those that live on without their runner.
         name: The workload.
         grace: Seconds that the runner has to drain; then it is killed.
+        runtime: What executes the workload if that is not on record.
 
     Returns:
         That it was cut, when it was; else nothing.
 
     Raises:
         WorkloadFailedError: Its runtime record is damaged while a runner owns it, so that it is not known which.
+        WorkloadsError: Its containers cannot be ended.
     """
     try:
         record = _without_launch(records, name)
@@ -42,13 +47,18 @@ def end(records: RuntimeRecordStore, name: str, grace: float) -> str:
         _drop_damaged(records, name)
         record = None
     if record is None:
+        containers.end(RuntimeRecord(name=name, runtime=runtime), grace)
         return ""
     if grace > _OWN_GRACE and record.runner is not None and process.is_alive(record.runner):
         records.ask_to_end(name, record.runner, grace)
+    was_alive = record.runner is not None and process.is_alive(record.runner)
     context = _end_runner(record.runner, grace)
     for replica in record.replicas:
         if process.signal_group(replica, signal.SIGKILL):
             process.wait_gone(replica, _KILL_TIMEOUT)
+    record = records.read(name) or record  # the runner may have written more
+    # A runner that lived has ended them itself, unless it was cut: then their time is out as well.
+    containers.end(record, 0.0 if was_alive else grace)
     records.write(record.released())
     return context
 

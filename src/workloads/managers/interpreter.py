@@ -17,10 +17,10 @@ __all__ = ("find_interpreter", "runner_environment")
 # What a runner needs of its caller's environment: what servers get is chosen from it, the interpreter must find its
 # packages, and the variables that this library reads. Everything else may hold somebody's secret.
 _INHERITED = frozenset({
-    "ALL_PROXY", "CONTAINER_HOST", "DOCKER_HOST", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "KUBERNETES_SERVICE_HOST",
-    "LANG", "LD_LIBRARY_PATH", "LOGNAME", "NODE_EXTRA_CA_CERTS", "NO_PROXY", "PATH", "PYTHONDONTWRITEBYTECODE",
-    "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "all_proxy",
-    "http_proxy", "https_proxy", "no_proxy",
+    "ALL_PROXY", "CONTAINER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "HOME", "HTTPS_PROXY",
+    "HTTP_PROXY", "KUBERNETES_SERVICE_HOST", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "NODE_EXTRA_CA_CERTS", "NO_PROXY",
+    "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ",
+    "USER", "VIRTUAL_ENV", "all_proxy", "http_proxy", "https_proxy", "no_proxy",
 })  # fmt: skip
 _INHERITED_PREFIXES = ("COVERAGE_", "LC_", "TOOLHIVE_", "WORKLOADS_", "XDG_")
 # Lists of folders by which the interpreter finds its packages. Relative ones would mean others in a runner.

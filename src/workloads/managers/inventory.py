@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
+from workloads._core.paths import DEFAULT_APP
 from workloads.errors import CorruptStateError, StateError, WorkloadBusyError, WorkloadNotFoundError
 from workloads.managers.spawn import rotated
 from workloads.managers.view import Stored, view
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from workloads._core.paths import Paths
     from workloads.config import RunConfig
+    from workloads.managers.containers import Seen
     from workloads.model import Workload
     from workloads.state import RuntimeRecord, StatusRecord
 
@@ -25,9 +27,15 @@ T = TypeVar("T")
 class Inventory:
     """The workloads of one state folder. A workload exists when its run config does."""
 
-    def __init__(self, paths: Paths) -> None:
-        """Look at this state folder."""
+    def __init__(self, paths: Paths, app: str = DEFAULT_APP) -> None:
+        """Look at this state folder.
+
+        Args:
+            paths: The folder.
+            app: Whose it is.
+        """
         from workloads.groups import GroupStore
+        from workloads.managers.containers import Containers
         from workloads.state import RunConfigStore, RuntimeRecordStore, StatusStore
 
         self.paths = paths
@@ -35,6 +43,7 @@ class Inventory:
         self.statuses = StatusStore(paths)
         self.records = RuntimeRecordStore(paths)
         self.groups = GroupStore(paths)
+        self.containers = Containers(paths, app)
         self._cached = self.configs.cache(), self.statuses.cache(), self.records.cache()
 
     def names(self) -> list[str]:
@@ -78,10 +87,11 @@ class Inventory:
 
         alive = process.census()
         statuses, records = self._cached[1].read(), self._cached[2].read()
+        seen = self.containers.look(record for record in records.values() if not isinstance(record, StateError))
         # Run configs last: what was deleted between is then not shown, and what was created is shown as not started.
         configs = self._cached[0].read()
         return [
-            view(_combined(name, config, statuses.get(name), records.get(name)), alive)
+            view(_combined(name, config, statuses.get(name), records.get(name)), alive, seen.get(name))
             for name, config in sorted(configs.items())
         ]
 
@@ -90,7 +100,19 @@ class Inventory:
         from workloads._core import process
 
         stored = self.stored(name)
-        return None if stored is None else view(stored, process.is_alive)
+        return None if stored is None else view(stored, process.is_alive, self.seen(stored))
+
+    def seen(self, stored: Stored) -> Seen | None:
+        """What the runtime of a workload tells of its servers; None when they end with their runner."""
+        record = stored.record
+        return None if record is None else self.containers.look([record], stored.name).get(stored.name)
+
+    def record(self, name: str) -> RuntimeRecord | None:
+        """The runtime record of a workload; None when there is none, or it is damaged."""
+        try:
+            return self.records.read(name)
+        except CorruptStateError:
+            return None
 
     def leftovers(self) -> list[str]:
         """The names that have a status or a runtime record and no run config, sorted."""
@@ -104,10 +126,7 @@ class Inventory:
         """Whether a proxy runner of the workload lives."""
         from workloads._core import process
 
-        try:
-            record = self.records.read(name)
-        except CorruptStateError:
-            return False
+        record = self.record(name)
         return record is not None and record.runner is not None and process.is_alive(record.runner)
 
     def get(self, name: str) -> Workload:

@@ -26,6 +26,7 @@ from workloads.managers.view import was_meant_to_run
 from workloads.model import WorkloadStatus
 from workloads.runtimes.process.ports import free_port, is_free
 from workloads.runtimes.registry import load_runtime
+from workloads.state import RuntimeRecord
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -90,7 +91,7 @@ class Lifecycle:
             self._settle(name)
             former = self._inventory.config(name)
             chosen = config if config.port else config.evolve(port=former.port)
-            self._admit(chosen)
+            self._admit(chosen, self._runtime_of(name))
             start = self._resolve(chosen)
             if not interrupted and not self._inventory.has_runner(name):
                 self._inventory.configs.save(chosen)
@@ -114,8 +115,7 @@ class Lifecycle:
                 return
             if stored.status is not None and stored.status.status is WorkloadStatus.REMOVING:
                 # Who deletes holds the lock, so nobody does any more.
-                self._end(name, 0.0)
-                self._inventory.forget(name)
+                self._discard(name, 0.0)
                 return
             # Looked at first: a runner that is ended says that it was stopped, unless it is killed before.
             meant_to_run = self._inventory.configs.has_proposal(name) or was_meant_to_run(stored)
@@ -130,8 +130,7 @@ class Lifecycle:
         with self._operation(name):
             if self._inventory.stored(name) is not None or not self._inventory.has_leftovers(name):
                 return False
-            self._end(name, 0.0)
-            self._inventory.forget(name)
+            self._discard(name, 0.0)
             return True
 
     def start(self, name: str) -> None:
@@ -163,8 +162,7 @@ class Lifecycle:
             if self._inventory.stored(name) is None:
                 return
             self._inventory.statuses.set(name, WorkloadStatus.REMOVING)
-            self._end(name, grace)
-            self._inventory.forget(name)
+            self._discard(name, grace)
 
     def _operation(self, name: str, busy_timeout: float | None = None) -> AbstractContextManager[None]:
         """Be the only one who changes a workload; ``busy_timeout`` is the caller's own, None that of the settings."""
@@ -174,17 +172,26 @@ class Lifecycle:
 
     def _create(self, config: RunConfig, *, foreground: bool, busy_timeout: float | None = None) -> RunnerHandle:
         name = config.name
-        self._admit(config)
+        self._admit(config, self._runtime)
         with self._operation(name, busy_timeout):
             self._settle(name)
             present = self._inventory.find(name)
             if present is not None and present.status is not WorkloadStatus.ERROR:
                 raise WorkloadExistsError(name, present.status)
             self._end(name, 0.0)
+            former = self._inventory.record(name)
+            if former is not None and former.runtime != self._runtime:
+                self._inventory.containers.remove(former)
+                self._inventory.records.delete(name)
             return self._spawn_on_free_port(config, foreground=foreground)
 
-    def _admit(self, config: RunConfig) -> None:
-        admit(config, load_runtime(self._runtime), app=self._settings.app)
+    def _runtime_of(self, name: str) -> str:
+        """What executes a workload: what it was created with, if that is on record."""
+        record = self._inventory.record(name)
+        return self._runtime if record is None else record.runtime
+
+    def _admit(self, config: RunConfig, runtime: str) -> None:
+        admit(config, self._inventory.containers.runtime(runtime) or load_runtime(runtime), app=self._settings.app)
         if not self._inventory.groups.exists(config.effective_group):
             raise GroupNotFoundError(config.effective_group)
 
@@ -214,7 +221,7 @@ class Lifecycle:
     def _spawn(self, config: RunConfig, start: Start) -> RunnerHandle:
         """Start the runner of a stored run config, and wait until it owns the workload and listens."""
         name = config.name
-        launch_id = self._inventory.records.launch(name, self._runtime).launch_id
+        launch_id = self._inventory.records.launch(name, self._runtime_of(name)).launch_id
         self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
         try:
             handle = spawn_runner(
@@ -240,7 +247,7 @@ class Lifecycle:
         config = self._inventory.config(name)
         if self._inventory.has_runner(name):
             return None
-        self._admit(config)
+        self._admit(config, self._runtime_of(name))
         start = self._resolve(config)
         # Before what runs is struck out: who is killed between leaves a workload that was meant to run.
         self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
@@ -309,7 +316,14 @@ class Lifecycle:
 
     def _end(self, name: str, grace: float) -> str:
         """End whatever is left of a workload; tells when it was cut."""
-        return end(self._inventory.records, name, grace)
+        return end(self._inventory.records, self._inventory.containers, name, grace, runtime=self._runtime)
+
+    def _discard(self, name: str, grace: float) -> None:
+        """End a workload and remove all that is kept of it."""
+        self._end(name, grace)
+        record = self._inventory.record(name) or RuntimeRecord(name=name, runtime=self._runtime)
+        self._inventory.containers.remove(record)
+        self._inventory.forget(name)
 
 
 def _check_port(config: RunConfig) -> None:

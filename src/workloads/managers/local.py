@@ -52,13 +52,18 @@ class LocalManager:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond the verbs that every manager has."""
-        return frozenset({
+        from workloads.managers.view import CONTAINER_RUNTIMES
+
+        every = frozenset({
             Capability.RUN_FOREGROUND, Capability.STDIO, Capability.REPLICAS, Capability.PROXY_LOGS, Capability.WATCH,
         })  # fmt: skip
+        return every | {Capability.ISOLATION} if self._runtime in CONTAINER_RUNTIMES else every
 
     def close(self) -> None:
         """Free what the manager itself holds. Workloads go on. Idempotent."""
-        self._parts = None
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            parts[0].containers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -215,7 +220,7 @@ class LocalManager:
             from workloads.managers.inventory import Inventory
             from workloads.managers.lifecycle import Lifecycle
 
-            inventory = Inventory(Paths.locate(self._settings.app, self._settings.state_dir))
+            inventory = Inventory(Paths.locate(self._settings.app, self._settings.state_dir), self._settings.app)
             self._parts = inventory, Lifecycle(inventory, self._runtime, self._settings)
         return self._parts
 

@@ -11,9 +11,11 @@ import attrs
 
 from workloads._core import process
 from workloads.errors import WorkloadFailedError, WorkloadsError
+from workloads.managers.containers import owner_of
 from workloads.managers.handshake import Event
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner import ControlSocket, ProxyRunner
+from workloads.runtimes.protocol import LastingRuntime
 from workloads.state import RuntimeRecord, RuntimeRecordStore, StatusStore
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class Ownership:
             launch_id: The start on record must still be this one; empty for whichever.
         """
         self._name = name
-        self._launch_id = launch_id
+        self.launch_id = launch_id
+        """The start of the workload that it belongs to; empty for whichever."""
         self._reporter = reporter
         self._statuses = StatusStore(paths)
         self._records = RuntimeRecordStore(paths)
@@ -97,7 +100,8 @@ class Ownership:
     def replicas(self, replicas: Sequence[Replica], ready: int) -> None:
         """These replicas exist, so many of them ready."""
         identities = tuple(replica.identity for replica in replicas if replica.identity is not None)
-        self._submit(self._has_replicas, identities, ready)
+        containers = tuple(replica.container for replica in replicas if replica.container)
+        self._submit(self._has_replicas, identities, containers, ready)
 
     def status(self, status: WorkloadStatus, context: str) -> None:
         """The workload is in this state."""
@@ -114,9 +118,9 @@ class Ownership:
             return None
 
     def _check_launch(self) -> None:
-        if self._launch_id:
+        if self.launch_id:
             record = self._records.read(self._name)
-            if record is None or record.launch_id != self._launch_id:
+            if record is None or record.launch_id != self.launch_id:
                 # Whoever began it was killed or interrupted, and the next operation on the workload has undone it.
                 raise WorkloadFailedError(self._name, "its start was undone before its proxy runner was up")
 
@@ -134,8 +138,10 @@ class Ownership:
         self._write(attrs.evolve(self._record, host=host, port=port))
         self._reporter.send(Event("owned"))
 
-    def _has_replicas(self, identities: tuple[ProcessIdentity, ...], ready: int) -> None:
-        self._write(attrs.evolve(self._record, replicas=identities, ready_replicas=ready))
+    def _has_replicas(self, identities: tuple[ProcessIdentity, ...], containers: tuple[str, ...], ready: int) -> None:
+        # A container that has ended is there all the same.
+        kept = containers or self._record.containers
+        self._write(attrs.evolve(self._record, replicas=identities, containers=kept, ready_replicas=ready))
 
     def _write(self, record: RuntimeRecord) -> None:
         self._record = record
@@ -192,6 +198,8 @@ async def run_owned(
         WorkloadFailedError: It could not be started, or did not stay up.
     """
     base = config.effective_base_name
+    if isinstance(runtime, LastingRuntime):
+        runtime = runtime.owned(owner_of(paths, launch_id=ownership.launch_id))
     runner = ProxyRunner(
         config,
         runtime=runtime,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
+from workloads._core.logtail import last_lines
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner.backoff import Backoff
 from workloads.proxyrunner.link import OtherEraError, RefusedError, ServerGoneError, TooSlowError
-from workloads.proxyrunner.logtail import last_lines
 from workloads.proxyrunner.server import Server, close_pipes
 from workloads.proxyrunner.threads import in_thread
 

@@ -10,7 +10,7 @@ import attrs
 if TYPE_CHECKING:
     import socket
 
-__all__ = ("Pong", "ping")
+__all__ = ("Pong", "UnsupportedAddressError", "connect", "ping", "read_head")
 
 _REQUEST = b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _HEAD_LIMIT = 16 * 1024
@@ -40,10 +40,10 @@ def ping(url: str, *, timeout: float = 1.0) -> Pong:
     """
     deadline = time.monotonic() + timeout
     try:
-        with _connect(url, timeout) as connection:
+        with connect(url, timeout) as connection:
             connection.sendall(_REQUEST)
-            return _classify(_head(connection, deadline))
-    except _UnsupportedError as error:
+            return _classify(read_head(connection, deadline))
+    except UnsupportedAddressError as error:
         return Pong("", str(error))
     except FileNotFoundError:
         return Pong("", "no such socket", absent=True)
@@ -57,11 +57,21 @@ def ping(url: str, *, timeout: float = 1.0) -> Pong:
         return Pong("", error.strerror or str(error))
 
 
-class _UnsupportedError(Exception):
+class UnsupportedAddressError(Exception):
     """An address of a kind that cannot be asked."""
 
 
-def _connect(url: str, timeout: float) -> socket.socket:
+def connect(url: str, timeout: float) -> socket.socket:
+    """Connect to an engine.
+
+    Args:
+        url: The address, as :func:`ping` takes it.
+        timeout: Seconds that this may take, and then each call of the socket.
+
+    Raises:
+        UnsupportedAddressError: It is of another kind.
+        OSError: Nothing answers there.
+    """
     import socket
 
     scheme, _, place = url.partition("://")
@@ -75,18 +85,28 @@ def _connect(url: str, timeout: float) -> socket.socket:
             raise
         return connection
     if scheme not in ("tcp", "http"):
-        raise _UnsupportedError(f"addresses of kind {scheme}:// cannot be asked; use unix:// or tcp://")
+        raise UnsupportedAddressError(f"addresses of kind {scheme}:// cannot be asked; use unix:// or tcp://")
     from urllib.parse import urlsplit
 
     try:
         parts = urlsplit(f"//{place}")
         address = parts.hostname or "127.0.0.1", parts.port or 2375
     except ValueError as error:
-        raise _UnsupportedError(f"not an address: {error}") from None
+        raise UnsupportedAddressError(f"not an address: {error}") from None
     return socket.create_connection(address, timeout)
 
 
-def _head(connection: socket.socket, deadline: float) -> bytes:
+def read_head(connection: socket.socket, deadline: float) -> bytes:
+    """The head of the HTTP response that comes next, up to the empty line; what follows may be read with it.
+
+    Args:
+        connection: Where it comes from.
+        deadline: Until when, by the monotonic clock.
+
+    Raises:
+        TimeoutError: It is past.
+        OSError: The connection is lost.
+    """
     data = b""
     while b"\r\n\r\n" not in data and len(data) < _HEAD_LIMIT:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 
@@ -16,22 +16,27 @@ if TYPE_CHECKING:
     from workloads.errors import Problem
     from workloads.model import Capability, Isolation
 
-__all__ = ("Exit", "Replica", "Runtime")
+__all__ = ("Exit", "LastingRuntime", "Owner", "Replica", "Runtime", "Sighting")
 
 
 @attrs.frozen
 class Exit:
-    """How a server ended: exactly one of the two is set.
+    """How a server ended: exactly one of code and signal is set.
 
     Attributes:
         code: Its exit code; None when a signal ended it.
         signal: The number of the signal that ended it; None when it exited by itself.
+        note: What else is known of it, such as that memory was out; often empty.
     """
 
     code: int | None
     signal: int | None
+    note: str = ""
 
     def __str__(self) -> str:
+        return f"{self._kind()} ({self.note})" if self.note else self._kind()
+
+    def _kind(self) -> str:
         if self.signal is None:
             return f"exited with code {self.code}"
         from signal import Signals
@@ -42,10 +47,49 @@ class Exit:
             return f"killed by signal {self.signal}"
 
 
+@attrs.frozen(kw_only=True)
+class Owner:
+    """On whose behalf servers are started, so that they are found again.
+
+    Attributes:
+        app: The application whose folder the workload is kept in.
+        scope: Tells this application folder from every other one; letters and digits.
+        launch_id: Tells this start of the workload from every other one; empty when nobody needs to know.
+    """
+
+    app: str
+    scope: str
+    launch_id: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Sighting:
+    """A server as its runtime sees it.
+
+    Attributes:
+        workload: Whose server it is.
+        index: Its number within the workload, from 0.
+        container: The id of its container.
+        state: ``created``, ``running``, ``paused``, ``restarting``, ``removing``, ``exited`` or ``dead``.
+        detail: What its runtime says of it, for people.
+    """
+
+    workload: str
+    index: int
+    container: str
+    state: str
+    detail: str = ""
+
+    @property
+    def lives(self) -> bool:
+        """Whether there is anything of it that could run on."""
+        return self.state in ("running", "paused", "restarting")
+
+
 class Replica(Protocol):
     """One running copy of a workload's server, owned by the process that started it.
 
-    It never outlives that process. Every method may be called from any thread.
+    It never outlives that process, unless it has a container. Every method may be called from any thread.
     """
 
     @property
@@ -56,6 +100,11 @@ class Replica(Protocol):
     @property
     def identity(self) -> ProcessIdentity | None:
         """The leader of the server's process group, for the record on disk; None when it has none here."""
+        ...
+
+    @property
+    def container(self) -> str:
+        """The id of its container, for the record on disk; empty when it has none."""
         ...
 
     @property
@@ -168,4 +217,54 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Free what the runtime itself holds; its replicas are stopped by who started them. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class LastingRuntime(Runtime, Protocol):
+    """A runtime whose servers are not processes of who started them: they live on when that one is killed.
+
+    What is left of them is found by what the runtime itself knows of them.
+    """
+
+    def owned(self, owner: Owner) -> LastingRuntime:
+        """The same runtime, for servers that are started on behalf of somebody.
+
+        Args:
+            owner: Whose they are.
+        """
+        ...
+
+    def sightings(self, name: str = "") -> list[Sighting]:
+        """The servers of the owner's workloads that there are, whether they run or not.
+
+        Args:
+            name: Only those of this workload; empty is all.
+
+        Raises:
+            RuntimeUnavailableError: It does not answer.
+        """
+        ...
+
+    def end(self, name: str, grace: float) -> None:
+        """End every server of a workload that lives. Idempotent.
+
+        Args:
+            name: The workload.
+            grace: Seconds to end by itself in.
+
+        Raises:
+            WorkloadsError: It cannot, or does not answer.
+        """
+        ...
+
+    def remove(self, name: str) -> None:
+        """End every server of a workload, and remove all that was made for them. Idempotent.
+
+        Args:
+            name: The workload.
+
+        Raises:
+            WorkloadsError: It cannot, or does not answer.
+        """
         ...

@@ -34,6 +34,7 @@ NO_SUPPORT = "this version has no support for it yet"
 """Why a runtime cannot be used that is known and nothing more."""
 
 _LAST = 1_000_000
+_CONTAINERS = "workloads.runtimes.container.runtime"
 
 
 @attrs.frozen
@@ -91,8 +92,8 @@ def builtin_specs(engines: Engines | None = None) -> tuple[RuntimeSpec, ...]:
         engines = Engines()
     return (
         RuntimeSpec(name="kubernetes", priority=50, extra="kubernetes", detect=_in_pod),
-        RuntimeSpec(name="docker", priority=100, extra="docker", detect=engines.docker),
-        RuntimeSpec(name="podman", priority=110, extra="docker", detect=engines.podman),
+        RuntimeSpec(name="docker", priority=100, load=f"{_CONTAINERS}:docker", extra="docker", detect=engines.docker),
+        RuntimeSpec(name="podman", priority=110, load=f"{_CONTAINERS}:podman", extra="docker", detect=engines.podman),
         RuntimeSpec(
             name="process", priority=1000, load="workloads.runtimes.process.runtime:ProcessRuntime", detect=_on_posix
         ),

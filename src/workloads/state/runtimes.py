@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -26,7 +27,7 @@ __all__ = ("RuntimeRecord", "RuntimeRecordStore")
 _END = f"+end{SUFFIX}"  # no name holds a '+', so it is never taken for another workload's
 _KEYS = frozenset({
     "name", "runtime", "library_version", "host", "port", "proxy_url", "launcher", "launch_id", "runner", "replicas",
-    "ready_replicas",
+    "ready_replicas", "containers",
 })  # fmt: skip
 
 
@@ -46,6 +47,7 @@ class RuntimeRecord:
         runner: Its proxy runner, which owns it; None when there is none.
         replicas: The leaders of the process groups of its servers.
         ready_replicas: How many of its servers answer.
+        containers: The ids of the containers of its servers, which may be there when they do not run, too.
         extra: Keys of the file that are none of these.
     """
 
@@ -60,10 +62,11 @@ class RuntimeRecord:
     runner: ProcessIdentity | None = None
     replicas: tuple[ProcessIdentity, ...] = attrs.field(default=(), converter=tuple[ProcessIdentity, ...])
     ready_replicas: int = 0
+    containers: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
     extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=read_only, hash=False)
 
     def released(self) -> RuntimeRecord:
-        """The record of the workload when nothing of it runs and nobody starts it; its port stays."""
+        """The record of the workload when nothing of it runs and nobody starts it; its port and its containers stay."""
         return attrs.evolve(self, launcher=None, launch_id="", runner=None, replicas=(), ready_replicas=0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,6 +84,7 @@ class RuntimeRecord:
             "runner": None if self.runner is None else self.runner.to_dict(),
             "replicas": [replica.to_dict() for replica in self.replicas],
             "ready_replicas": self.ready_replicas,
+            **({"containers": list(self.containers)} if self.containers else {}),
         }
 
     @classmethod
@@ -105,6 +109,7 @@ class RuntimeRecord:
             runner=_identity(document.get("runner"), "runner"),
             replicas=_identities(document.get("replicas")),
             ready_replicas=whole_number(document, "ready_replicas", 0),
+            containers=_container_ids(document.get("containers")),
             extra=others(document, _KEYS),
         )
 
@@ -250,6 +255,15 @@ def _identities(documents: object) -> list[ProcessIdentity]:
         raise ValueError(f"replicas: expected a list, got a {type(documents).__name__}")  # noqa: TRY004  # see text()
     found = [_identity(each, "replicas", index) for index, each in enumerate(cast("list[object]", documents))]
     return [identity for identity in found if identity is not None]
+
+
+def _container_ids(ids: object) -> list[str]:
+    if ids is None:
+        return []
+    found = cast("list[object]", ids) if isinstance(ids, list) else [None]
+    if not all(isinstance(each, str) and re.fullmatch("[0-9a-f]{64}", each) for each in found):
+        raise ValueError("containers: expected a list of ids, of 64 hexadecimal digits each")
+    return cast("list[str]", found)
 
 
 def _identity(document: object, key: str, index: int | None = None) -> ProcessIdentity | None:

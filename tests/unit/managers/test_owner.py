@@ -14,6 +14,7 @@ from workloads._core import process
 from workloads._core.paths import Paths
 from workloads.config import RunConfig
 from workloads.errors import WorkloadFailedError
+from workloads.managers.containers import Containers
 from workloads.managers.ending import end, was_launch_interrupted
 from workloads.managers.handshake import Reporter
 from workloads.managers.owner import Ownership, run_owned
@@ -75,7 +76,7 @@ def test_a_runner_that_is_stopped_before_it_listens_does_not_say_that_it_is_read
 def test_a_runner_whose_start_was_undone_does_not_take_the_workload(paths, records, report):
     launch_id = records.launch("a", "process").launch_id
     assert was_launch_interrupted(records, "a")
-    end(records, "a", 0)
+    end(records, Containers(paths), "a", 0, runtime="process")
     assert not was_launch_interrupted(records, "a")
     late = Ownership("a", "process", paths=paths, reporter=report[0], launch_id=launch_id)
     with pytest.raises(WorkloadFailedError, match="undone"):
@@ -92,13 +93,13 @@ def test_a_runner_whose_start_was_begun_again_does_not_take_the_workload(paths, 
         Ownership("a", "process", paths=paths, reporter=report[0], launch_id=first).__enter__()
 
 
-def test_an_interrupted_start_whose_runner_is_about_to_say_who_it_is_is_waited_for(records):
+def test_an_interrupted_start_whose_runner_is_about_to_say_who_it_is_is_waited_for(paths, records):
     """Between the owner lock and the record a runner is not known yet; it must not be passed over."""
     record = records.launch("a", "process")
     lock = records.owner_lock("a")
     assert lock.acquire(0)
     context: list[str] = []
-    ender = threading.Thread(target=lambda: context.append(end(records, "a", 0)))
+    ender = threading.Thread(target=lambda: context.append(end(records, Containers(paths), "a", 0, runtime="process")))
     ender.start()
     gone = attrs.evolve(process.current(), start_ticks=0)
     records.write(attrs.evolve(record, launcher=None, runner=gone))
@@ -108,8 +109,8 @@ def test_an_interrupted_start_whose_runner_is_about_to_say_who_it_is_is_waited_f
     assert records.read("a").runner is None
 
 
-def test_a_lock_that_is_held_by_nobody_known_is_told(records, monkeypatch):
+def test_a_lock_that_is_held_by_nobody_known_is_told(paths, records, monkeypatch):
     monkeypatch.setattr("workloads.managers.ending._WORD_TRIES", 2)
     records.launch("a", "process")
     with records.owner_lock("a").held(0), pytest.raises(WorkloadFailedError, match=r"a\.lock"):
-        end(records, "a", 0)
+        end(records, Containers(paths), "a", 0, runtime="process")

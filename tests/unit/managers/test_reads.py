@@ -37,11 +37,26 @@ def contents(paths):
     return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
 
 
-@pytest.mark.parametrize("runtime", ["process", "docker", "podman"])
-def test_reads_write_nothing_and_what_lives_again_is_healthy_again(paths, manager, runtime):
+@pytest.mark.parametrize("runtime", ["docker", "podman"])
+def test_a_workload_whose_engine_is_away_is_unknown_and_nothing_is_written(paths, manager, runtime):
+    """TH-13.13: reads write `unhealthy` for good, nothing heals it, and another runtime's are poisoned on list."""
+    put(paths, "a", runtime=runtime, runner=process.current())
+    put(paths, "b", WorkloadStatus.ERROR, runtime=runtime)
+    before = contents(paths)
+    for _ in range(3):
+        first, second = manager.list_workloads(all=True)
+        assert (first.status, first.runtime) == (WorkloadStatus.UNKNOWN, runtime)
+        assert first.status_context.startswith(f"{runtime} does not answer: ")
+        assert manager.get_workload("a") == first
+        assert second.status is WorkloadStatus.ERROR
+        assert manager.does_workload_exist("a")
+    assert contents(paths) == before
+
+
+def test_reads_write_nothing_and_what_lives_again_is_healthy_again(paths, manager):
     """TH-13.13: reads write `unhealthy` for good, nothing heals it, and another runtime's are poisoned on list."""
     dead = process.ProcessIdentity(2**22 + 1, 1, "boot", "namespace", "host")
-    put(paths, "a", runtime=runtime, runner=dead)
+    put(paths, "a", runner=dead)
     before = contents(paths)
     for _ in range(3):
         assert [workload.status for workload in manager.list_workloads(all=True)] == [WorkloadStatus.UNHEALTHY]
@@ -51,7 +66,7 @@ def test_reads_write_nothing_and_what_lives_again_is_healthy_again(paths, manage
     assert contents(paths) == before
 
     records = RuntimeRecordStore(paths)
-    records.write(RuntimeRecord(name="a", runtime=runtime, runner=process.current()))
+    records.write(RuntimeRecord(name="a", runtime="process", runner=process.current()))
     assert manager.get_workload("a").status is WorkloadStatus.RUNNING
     assert [workload.status for workload in manager.list_workloads()] == [WorkloadStatus.RUNNING]
 

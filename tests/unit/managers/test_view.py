@@ -9,9 +9,11 @@ import pytest
 
 from workloads._core.process import ProcessIdentity
 from workloads.config import RunConfig
+from workloads.managers.containers import Seen
 from workloads.managers.view import Stored, observed_status, user_labels, view, was_meant_to_run
-from workloads.model import ProxyMode, WorkloadStatus
+from workloads.model import Isolation, ProxyMode, WorkloadStatus
 from workloads.proxyrunner.address import client_url
+from workloads.runtimes.protocol import Sighting
 from workloads.state import RuntimeRecord, StatusRecord
 
 RUNNER = ProcessIdentity(10, 1, "boot", "ns", "host")
@@ -173,3 +175,67 @@ def test_the_url_of_a_remote_workload_has_the_path_of_its_server(mode, remote_ur
 def test_reserved_labels_are_not_the_users():
     """TH-13.22: labels of remote workloads are unfiltered."""
     assert user_labels({"toolhive-name": "a", "workloads.x": "b", "toolhive-mine": "c"}) == {"toolhive-mine": "c"}
+
+
+def server(state: str, index: int = 0) -> Sighting:
+    return Sighting(workload="a", index=index, container="0" * 64, state=state)
+
+
+AWAY = Seen(away="docker does not answer: its socket is gone")
+RUNNING = Seen((server("running"), server("paused", 1)))
+PAUSED = Seen((server("paused"), server("exited", 1)))
+ENDED = Seen((server("exited"),))
+
+
+@pytest.mark.parametrize(
+    ("given", "living", "seen", "status", "context"),
+    [
+        (stored(WorkloadStatus.RUNNING, runner=RUNNER), {RUNNER}, RUNNING, WorkloadStatus.RUNNING, "c"),
+        (stored(WorkloadStatus.RUNNING, runner=RUNNER), {RUNNER}, ENDED, WorkloadStatus.RUNNING, "c"),
+        (stored(WorkloadStatus.RUNNING, runner=RUNNER), {RUNNER}, PAUSED, WorkloadStatus.STOPPED, "paused"),
+        (stored(WorkloadStatus.RUNNING, runner=RUNNER), {RUNNER}, AWAY, WorkloadStatus.UNKNOWN, "its socket is gone"),
+        (stored(WorkloadStatus.STOPPED, port=1), set(), AWAY, WorkloadStatus.UNKNOWN, "its socket is gone"),
+        (stored(WorkloadStatus.ERROR, port=1), set(), AWAY, WorkloadStatus.ERROR, "c"),
+        (
+            stored(WorkloadStatus.RUNNING, runner=RUNNER),
+            set(),
+            RUNNING,
+            WorkloadStatus.UNHEALTHY,
+            "2 of its containers",
+        ),
+        (stored(WorkloadStatus.STOPPED, port=1), set(), RUNNING, WorkloadStatus.UNHEALTHY, "2 of its c"),
+        (stored(WorkloadStatus.STOPPED, port=1), set(), ENDED, WorkloadStatus.STOPPED, "c"),
+        (
+            stored(WorkloadStatus.RUNNING, config=RunConfig(name="a", remote_url="http://x"), runner=RUNNER),
+            {RUNNER},
+            AWAY,
+            WorkloadStatus.RUNNING,
+            "c",
+        ),
+    ],
+)
+def test_the_status_is_checked_against_what_an_engine_tells(given, living, seen, status, context):
+    observed, why = observed_status(given, living.__contains__, seen)
+    assert observed is status
+    assert context in why
+
+
+def test_paused_containers_of_a_workload_that_sleeps_are_no_news():
+    asleep = stored(WorkloadStatus.RUNNING, runner=RUNNER)
+    asleep = attrs.evolve(asleep, status=attrs.evolve(asleep.status, status_context="asleep"))
+    seen = view(asleep, {RUNNER}.__contains__, PAUSED)
+    assert (seen.status, seen.asleep) == (WorkloadStatus.RUNNING, True)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "config", "isolation"),
+    [
+        ("process", RunConfig(name="a"), Isolation.NONE),
+        ("docker", RunConfig(name="a", image="x"), Isolation.CONTAINER),
+        ("podman", RunConfig(name="a", image="x", isolate_network=True), Isolation.NETWORK),
+        ("docker", RunConfig(name="a", remote_url="http://x"), Isolation.NONE),
+    ],
+)
+def test_what_separates_a_server_from_this_machine_is_told(runtime, config, isolation):
+    given = Stored("a", config, None, RuntimeRecord(name="a", runtime=runtime))
+    assert view(given, set().__contains__).isolation is isolation

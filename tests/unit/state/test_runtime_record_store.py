@@ -166,3 +166,17 @@ def test_no_name_leads_out_of_the_folder(store, name):
             operation(name)
     with pytest.raises(InvalidNameError):
         store.write(attrs.evolve(RECORD, name=name))
+
+
+def test_containers_are_kept_with_the_port_when_nothing_runs(store):
+    ids = ("0" * 64, "a" * 64)
+    store.write(RuntimeRecord(name="a", runtime="docker", port=4000, containers=ids))
+    assert store.read("a").containers == ids
+    assert store.read("a").released().containers == ids
+    assert "containers" not in RuntimeRecord(name="a", runtime="process").to_dict()
+
+
+@pytest.mark.parametrize("value", ["x", ["x"], [1], ["A" * 64], {"a": 1}])
+def test_what_cannot_be_the_id_of_a_container_is_damage(value):
+    with pytest.raises(ValueError, match="containers: expected a list of ids"):
+        RuntimeRecord.from_dict({"name": "a", "runtime": "docker", "containers": value})

@@ -67,6 +67,11 @@ class ProcessReplica:
         return self._spawned.identity
 
     @property
+    def container(self) -> str:
+        """None: it is a process."""
+        return ""
+
+    @property
     def address(self) -> tuple[str, int] | None:
         """Host and port of an HTTP server; None for a stdio server."""
         return self._address

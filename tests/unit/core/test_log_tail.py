@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workloads.proxyrunner.logtail import last_lines
+from workloads._core.logtail import last_lines
 
 
 def test_the_last_twenty_lines_are_shown(tmp_path):

@@ -1,0 +1,161 @@
+"""The connection to the input and outputs of a container, as pipes and a log file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from workloads.errors import WorkloadFailedError
+from workloads.runtimes.container.faults import faults
+from workloads.runtimes.container.frames import STDOUT, FrameReader
+from workloads.runtimes.ping import connect, read_head
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from workloads.runtimes.container.engine import Engine
+    from workloads.runtimes.process.log import RotatingLog
+
+__all__ = ("Attachment", "attach")
+
+_DOING = "cannot attach to its container"
+_REQUEST = (
+    b"POST /containers/%s/attach?stream=1&stdin=%d&stdout=1&stderr=1 HTTP/1.1\r\n"
+    b"Host: localhost\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
+)
+_UPGRADED = ("101", "200")
+_TIMEOUT = 60.0
+_CHUNK = 64 * 1024
+_LAST_WORDS = 2.0
+
+
+def attach(engine: Engine, container: str, log: RotatingLog, *, workload: str, stdio: bool) -> Attachment:
+    """Attach to a container that has not been started yet, so that nothing of its output is missed.
+
+    The SDK does not say how to close the connection that it gives for this, so it is made here.
+
+    Args:
+        engine: Where the container is.
+        container: Its id.
+        log: Where its output goes, or only its standard error if it is a stdio server; closed with the attachment.
+        workload: Whose server it is.
+        stdio: Whether its input and output are for us.
+
+    Raises:
+        WorkloadFailedError: The engine refuses.
+        RuntimeUnavailableError: The engine does not answer.
+    """
+    with faults(engine.name, _DOING):
+        connection = connect(engine.url, _TIMEOUT)
+    try:
+        with faults(engine.name, _DOING):
+            refusal = _upgraded(connection, container, stdin=stdio)
+        connection.settimeout(None)
+    except BaseException:
+        connection.close()
+        raise
+    if refusal:
+        connection.close()
+        raise WorkloadFailedError(workload, f"{_DOING}: {refusal}")
+    return Attachment(connection, log, stdio=stdio, label=workload)
+
+
+def _upgraded(connection: socket.socket, container: str, *, stdin: bool) -> str:
+    """Turn a connection to an engine into one to a container. Returns why the engine refused; empty if it did not."""
+    connection.sendall(_REQUEST % (container.encode(), stdin))
+    # Before the container is started nothing comes after the head.
+    head = read_head(connection, time.monotonic() + _TIMEOUT).decode("latin-1")
+    status = head.partition("\r\n")[0].partition(" ")[2]
+    return "" if status.startswith(_UPGRADED) else status or "the engine closed the connection"
+
+
+class Attachment:
+    """Copies between a container and pipes, by a daemon thread for each direction, until either side closes."""
+
+    def __init__(self, connection: socket.socket, log: RotatingLog, *, stdio: bool, label: str) -> None:
+        """Begin to copy.
+
+        Args:
+            connection: The engine's end of it all; closed with the attachment.
+            log: Where output goes that is not for us; closed with the attachment.
+            stdio: Whether input and output are for us.
+            label: What to call the threads.
+        """
+        self._connection = connection
+        self._log = log
+        self._output = -1
+        self.stdin: BinaryIO | None = None
+        """The writing end of the server's input, for a stdio server. Whoever uses it closes it."""
+        self.stdout: BinaryIO | None = None
+        """The reading end of its output, likewise."""
+        if stdio:
+            source, write = os.pipe()
+            self.stdin = os.fdopen(write, "wb", buffering=0)
+            read, self._output = os.pipe()
+            self.stdout = os.fdopen(read, "rb", buffering=0)
+            name = f"workloads-input-{label}"
+            threading.Thread(target=self._copy_input, args=(source,), name=name, daemon=True).start()
+        self._output_copied = threading.Thread(target=self._copy_output, name=f"workloads-output-{label}", daemon=True)
+        self._output_copied.start()
+
+    def close(self) -> None:
+        """Copy what is left of the output and let go, without waiting for who does not read it. Idempotent."""
+        self._output_copied.join(_LAST_WORDS)
+        with contextlib.suppress(OSError):  # it is closed already, by this side or the other
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._output_copied.join(_LAST_WORDS)
+
+    def abandon(self) -> None:
+        """Let go of a container that was not started, pipes included."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        for pipe in (self.stdin, self.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._output_copied.join()
+
+    def _copy_output(self) -> None:
+        reader = FrameReader()
+        try:
+            while data := self._received():
+                for frame in reader.feed(data):
+                    if self._output >= 0 and frame.stream == STDOUT:
+                        self._pass_on(frame.data)
+                    else:
+                        self._log.write(frame.data)
+        finally:
+            self._close_output()
+            self._log.close()
+            self._connection.close()
+
+    def _received(self) -> bytes:
+        try:
+            return self._connection.recv(_CHUNK)
+        except OSError:
+            return b""
+
+    def _pass_on(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._output, view) :]
+        except BrokenPipeError:  # nobody reads it any more, but the server shall not be held up
+            self._close_output()
+
+    def _close_output(self) -> None:
+        if self._output >= 0:
+            os.close(self._output)
+            self._output = -1
+
+    def _copy_input(self, source: int) -> None:
+        with contextlib.suppress(OSError):  # the server reads no more
+            try:
+                while data := os.read(source, _CHUNK):
+                    self._connection.sendall(data)
+                self._connection.shutdown(socket.SHUT_WR)
+            finally:
+                os.close(source)

@@ -1,0 +1,142 @@
+"""A container engine: where it is, and connections to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from workloads.errors import MissingDependencyError, RuntimeUnavailableError
+from workloads.runtimes.container.faults import faults
+from workloads.runtimes.engines import DOCKER, Engines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from docker import APIClient
+
+__all__ = ("Engine",)
+
+_OLDEST_API = (1, 40)
+"""Docker 19.03, Podman 3.0."""
+_TIMEOUT = 60.0
+_KEPT_IDLE = 8
+
+
+class Engine:
+    """A Docker or Podman engine of this machine. Safe to use from several threads; each call has a connection alone.
+
+    Nothing is looked for, or connected to, before it is needed.
+    """
+
+    def __init__(self, name: str, url: str = "", *, environ: Mapping[str, str] | None = None) -> None:
+        """Prepare.
+
+        Args:
+            name: ``docker`` or ``podman``.
+            url: Where it is; empty looks for it.
+            environ: The environment that says where to look; None is that of this process.
+        """
+        self.name = name
+        self._url = url
+        self._environ = environ
+        self._version = ""
+        self._idle: list[APIClient] = []
+        self._lock = Lock()
+        self._pid = os.getpid()
+
+    @property
+    def url(self) -> str:
+        """Where it is, such as ``unix:///var/run/docker.sock``.
+
+        Raises:
+            RuntimeUnavailableError: It is not found; says where it was looked for and why it is not there.
+        """
+        if not self._url:
+            environ = os.environ if self._environ is None else self._environ
+            engines = Engines()
+            found = engines.docker(environ) if self.name == DOCKER else engines.podman(environ)
+            if not found.usable:
+                raise RuntimeUnavailableError(self.name, found.reason)
+            self._url = found.endpoint
+        return self._url
+
+    @contextlib.contextmanager
+    def client(self, doing: str, *, name: str = "") -> Iterator[APIClient]:
+        """A connection for calls that end soon; what goes wrong is raised in the words of this library.
+
+        Args:
+            doing: What it is for, such as ``cannot start its container``.
+            name: The workload that it is for; empty for none.
+
+        Raises:
+            WorkloadFailedError: The engine answered that it cannot do what a workload needs.
+            RuntimeUnavailableError: The engine does not answer, is too old, or is not found.
+            MissingDependencyError: The extra ``docker`` is not installed.
+        """
+        client = self._borrow(doing)
+        try:
+            with faults(self.name, doing, name=name):
+                yield client
+        except RuntimeUnavailableError:
+            client.close()
+            self.close()  # the other connections are not likely to be better
+            raise
+        except BaseException:
+            client.close()
+            raise
+        self._give_back(client)
+
+    def stream(self, doing: str) -> APIClient:
+        """A connection of its own, without a time limit, for a call that lasts. Whoever takes it closes it.
+
+        Args:
+            doing: What it is for.
+
+        Raises:
+            RuntimeUnavailableError: As :meth:`client` does.
+            MissingDependencyError: The extra ``docker`` is not installed.
+        """
+        return self._connect(doing, timeout=None)
+
+    def close(self) -> None:
+        """Close what is idle. The engine can be used again. Idempotent."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for client in idle:
+            client.close()
+
+    def _borrow(self, doing: str) -> APIClient:
+        with self._lock:
+            if self._pid != os.getpid():  # connections of the process that this is a fork of
+                self._idle, self._pid = [], os.getpid()
+            if self._idle:
+                return self._idle.pop()
+        return self._connect(doing, timeout=_TIMEOUT)
+
+    def _give_back(self, client: APIClient) -> None:
+        with self._lock:
+            if len(self._idle) < _KEPT_IDLE and self._pid == os.getpid():
+                self._idle.append(client)
+                return
+        client.close()
+
+    def _connect(self, doing: str, *, timeout: float | None) -> APIClient:
+        try:
+            from docker import APIClient
+        except ImportError as error:
+            raise MissingDependencyError("docker", f"runtime {self.name!r}") from error
+        with faults(self.name, doing):
+            # The first asks for the version; the others know it.
+            client = APIClient(base_url=self.url, version=self._version or "auto", timeout=timeout)
+        if not self._version:
+            version = client.api_version
+            if tuple(map(int, version.split("."))) < _OLDEST_API:
+                client.close()
+                oldest = ".".join(map(str, _OLDEST_API))
+                raise RuntimeUnavailableError(
+                    self.name, f"too old: it speaks version {version} of its API, {oldest} is needed; update the engine"
+                )
+            self._version = version
+        return client

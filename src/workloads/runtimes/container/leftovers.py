@@ -1,0 +1,106 @@
+"""Ending and removing the containers of a workload, whoever started them."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from workloads.runtimes.container.listing import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from workloads.runtimes.container.engine import Engine
+    from workloads.runtimes.protocol import Owner
+
+__all__ = ("end_containers", "remove_container", "remove_containers")
+
+_LIVING = ("running", "paused", "restarting")
+_AT_ONCE = 8
+
+
+def end_containers(engine: Engine, owner: Owner, name: str, grace: float) -> None:
+    """End every container of a workload that lives.
+
+    Args:
+        engine: Where they are.
+        owner: Whose they are.
+        name: The workload.
+        grace: Seconds that they get to end by themselves.
+
+    Raises:
+        WorkloadFailedError: The engine cannot end one.
+        RuntimeUnavailableError: The engine does not answer.
+    """
+
+    def end(container: Mapping[str, Any]) -> None:
+        _end(engine, name, container, grace)
+
+    _each(end, [each for each in listed(engine, owner, name) if str(each.get("State", "")).lower() in _LIVING])
+
+
+def remove_containers(engine: Engine, owner: Owner, name: str) -> None:
+    """Remove every container of a workload, and the unnamed volumes that were made for it.
+
+    Args:
+        engine: Where they are.
+        owner: Whose they are.
+        name: The workload.
+
+    Raises:
+        WorkloadFailedError: The engine cannot remove one.
+        RuntimeUnavailableError: The engine does not answer.
+    """
+    _each(lambda each: remove_container(engine, name, str(each["Id"])), listed(engine, owner, name))
+
+
+def remove_container(engine: Engine, name: str, container: str) -> None:
+    """Remove a container, whatever it does; one that is gone, or being removed by somebody else, is left to that.
+
+    Args:
+        engine: Where it is.
+        name: The workload.
+        container: Its id.
+
+    Raises:
+        WorkloadFailedError: The engine cannot remove it.
+        RuntimeUnavailableError: The engine does not answer.
+    """
+    from docker.errors import APIError, NotFound
+
+    with engine.client("cannot remove its container", name=name) as client:
+        try:
+            client.remove_container(container, v=True, force=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != 409 or "already in progress" not in str(error.explanation):
+                raise
+
+
+def _end(engine: Engine, name: str, container: Mapping[str, Any], grace: float) -> None:
+    from docker.errors import APIError, NotFound
+
+    number = str(container["Id"])
+    with engine.client("cannot end its container", name=name) as client:
+        try:
+            if str(container.get("State", "")).lower() == "paused":
+                client.unpause(number)
+            client.stop(number, timeout=math.ceil(max(grace, 0.0)))
+        except NotFound:
+            return
+        except APIError:
+            # It may have ended by itself between.
+            if client.inspect_container(number)["State"].get("Running"):
+                raise
+
+
+def _each(work: Callable[[Mapping[str, Any]], None], containers: list[dict[str, Any]]) -> None:
+    if len(containers) < 2:
+        for container in containers:
+            work(container)
+        return
+    with ThreadPoolExecutor(min(len(containers), _AT_ONCE), thread_name_prefix="workloads-containers") as pool:
+        for outcome in [pool.submit(work, container) for container in containers]:
+            outcome.result()

@@ -1,0 +1,224 @@
+"""A running container, seen from the process that started it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from workloads.errors import WorkloadFailedError, WorkloadsError
+from workloads.runtimes.protocol import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import BinaryIO
+
+    from workloads._core.process import ProcessIdentity
+    from workloads.runtimes.container.attachment import Attachment
+    from workloads.runtimes.container.engine import Engine
+
+__all__ = ("ContainerReplica", "exit_of")
+
+_RETRY = 0.2
+_LONGEST_RETRY = 5.0
+_GONE = Exit(code=None, signal=signal.SIGKILL, note="its container was removed")
+_OUT_OF_MEMORY = "out of memory; allow it more by the key memory"
+
+_log = logging.getLogger(__name__)
+
+
+def exit_of(state: Mapping[str, Any]) -> Exit:
+    """How a container ended that the engine describes like this. Pure."""
+    notes = [_OUT_OF_MEMORY] if state.get("OOMKilled") else []
+    if state.get("Error"):
+        notes.append(" ".join(str(state["Error"]).split()))
+    return Exit(code=int(state.get("ExitCode") or 0), signal=None, note="; ".join(notes))
+
+
+class ContainerReplica:
+    """A replica that is a container. See :class:`~workloads.runtimes.protocol.Replica`.
+
+    It lives on when this process is killed. While the engine is away nothing is known of it, so it is waited for.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        container: str,
+        attachment: Attachment,
+        *,
+        workload: str,
+        index: int,
+        address: tuple[str, int] | None,
+    ) -> None:
+        """Take over a container that has been started.
+
+        Args:
+            engine: Where it is.
+            container: Its id.
+            attachment: Its input and outputs.
+            workload: Whose server it is.
+            index: Its number within the workload.
+            address: Where an HTTP server is reached.
+        """
+        self._engine = engine
+        self._container = container
+        self._attachment = attachment
+        self._workload = workload
+        self._index = index
+        self._address = address
+        self._suspended = False
+        self._exit = _GONE
+        self._ended = threading.Event()
+        threading.Thread(target=self._attend, name=f"workloads-container-{index}", daemon=True).start()
+
+    @property
+    def index(self) -> int:
+        """Its number within the workload, from 0."""
+        return self._index
+
+    @property
+    def identity(self) -> ProcessIdentity | None:
+        """None: its processes are the engine's."""
+        return None
+
+    @property
+    def container(self) -> str:
+        """The id of its container."""
+        return self._container
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of an HTTP server; None for a stdio server."""
+        return self._address
+
+    @property
+    def stdin(self) -> BinaryIO | None:
+        """The unbuffered writing end of a stdio server's input; None for others. Whoever uses it closes it."""
+        return self._attachment.stdin
+
+    @property
+    def stdout(self) -> BinaryIO | None:
+        """The unbuffered reading end of a stdio server's output; None for others. Whoever uses it closes it."""
+        return self._attachment.stdout
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        """Wait until the container has ended and its log is written.
+
+        Args:
+            timeout: Seconds to wait at most; None waits as long as it takes.
+        """
+        return self._exit if self._ended.wait(timeout) else None
+
+    def stop(self, grace: float) -> Exit:
+        """Send the image's stop signal; kill what is left when time is out.
+
+        Args:
+            grace: Seconds to end by itself in; the engine counts whole ones.
+
+        Raises:
+            WorkloadsError: The engine cannot end it, or does not answer.
+        """
+        self.resume()
+        if not self._ended.is_set():
+            seconds = math.ceil(max(grace, 0.0))
+            self._ask("stop", lambda client: client.stop(self._container, timeout=seconds))
+        self._ended.wait()
+        return self._exit
+
+    def kill(self) -> None:
+        """Kill everything in the container, without waiting until it is gone.
+
+        Raises:
+            WorkloadsError: The engine cannot, or does not answer.
+        """
+        if not self._ended.is_set():
+            self.resume()  # not every engine kills what is frozen
+            self._ask("kill", lambda client: client.kill(self._container))
+
+    def suspend(self) -> None:
+        """Freeze everything in the container.
+
+        Raises:
+            WorkloadsError: The engine cannot, or does not answer.
+        """
+        if not self._suspended:
+            self._ask("pause", lambda client: client.pause(self._container))
+            self._suspended = True
+
+    def resume(self) -> None:
+        """Let it go on.
+
+        Raises:
+            WorkloadsError: The engine cannot, or does not answer.
+        """
+        if self._suspended:
+            self._ask("unpause", lambda client: client.unpause(self._container))
+            self._suspended = False
+
+    def _ask(self, verb: str, call: Any) -> None:
+        """Ask the engine to do something with the container; one that has ended meanwhile needs nothing."""
+        try:
+            with self._engine.client(f"cannot {verb} its container", name=self._workload) as client:
+                call(client)
+        except WorkloadFailedError:
+            if not self._has_ended():
+                raise
+
+    def _has_ended(self) -> bool:
+        state = self._state()
+        return state is None or not (state.get("Running") or state.get("Paused"))
+
+    def _state(self) -> dict[str, Any] | None:
+        """What the engine says of the container; None when there is none any more."""
+        from docker.errors import NotFound
+
+        with self._engine.client("cannot look at its container") as client:
+            try:
+                state: dict[str, Any] = client.inspect_container(self._container)["State"]
+            except NotFound:
+                return None
+            return state
+
+    def _attend(self) -> None:
+        try:
+            self._exit = self._await_exit()
+        finally:
+            self._attachment.close()
+            self._ended.set()
+
+    def _await_exit(self) -> Exit:
+        delay = _RETRY
+        while True:
+            try:
+                self._await_news()
+                state = self._state()
+                if state is None:
+                    return _GONE
+                if not (state.get("Running") or state.get("Paused")):
+                    return exit_of(state)
+            except WorkloadsError as error:
+                _log.warning("container not seen", extra={"workload": self._workload, "reason": str(error)})
+                self._ended.wait(delay)  # nobody sets it meanwhile: a pause that needs no other means
+                delay = min(delay * 2, _LONGEST_RETRY)
+            else:
+                delay = _RETRY
+
+    def _await_news(self) -> None:
+        """Wait until the engine says that the container does not run any more."""
+        from docker.errors import NotFound
+
+        from workloads.runtimes.container.faults import faults
+
+        doing = "cannot wait for its container"
+        client = self._engine.stream(doing)
+        try:
+            with faults(self._engine.name, doing):
+                try:
+                    client.wait(self._container, condition="not-running")
+                except NotFound:
+                    return
+        finally:
+            client.close()

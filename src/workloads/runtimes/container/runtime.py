@@ -1,0 +1,200 @@
+"""The container runtimes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from workloads.errors import PortInUseError, RunConfigError
+from workloads.model import Capability, Isolation, TransportType
+from workloads.runtimes.container import admission
+from workloads.runtimes.container.engine import Engine
+from workloads.runtimes.container.hardening import hardening
+from workloads.runtimes.container.images import ensure_image, image_id
+from workloads.runtimes.container.leftovers import end_containers, remove_containers
+from workloads.runtimes.container.listing import listed, sightings
+from workloads.runtimes.container.request import LOOPBACK, container_request
+from workloads.runtimes.container.starting import started
+from workloads.runtimes.engines import DOCKER, PODMAN
+from workloads.runtimes.protocol import Owner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from workloads.config import RunConfig
+    from workloads.errors import Problem
+    from workloads.runtimes.container.replica import ContainerReplica
+    from workloads.runtimes.protocol import Sighting
+
+__all__ = ("ContainerRuntime", "docker", "podman")
+
+_NOBODY = Owner(app="workloads", scope="none")
+_MANAGED = ("", "bridge", "default")
+
+
+def docker() -> ContainerRuntime:
+    """The runtime of Docker, looked for where the environment says, and in well-known places."""
+    return ContainerRuntime(Engine(DOCKER))
+
+
+def podman() -> ContainerRuntime:
+    """The runtime of Podman, likewise."""
+    return ContainerRuntime(Engine(PODMAN))
+
+
+class ContainerRuntime:
+    """Runs servers as containers of an engine. See :class:`~workloads.runtimes.protocol.LastingRuntime`.
+
+    A container goes on when the process that started it is killed, and stays when it has ended: the next start of the
+    same workload takes it again, unless the run config, a secret or the image has changed. It is never started again
+    by the engine itself. The environment of a container, secrets included, can be seen by whoever may use the engine.
+    """
+
+    def __init__(self, engine: Engine, owner: Owner = _NOBODY) -> None:
+        """Prepare to run servers; nothing is done yet.
+
+        Args:
+            engine: What runs them.
+            owner: On whose behalf. Default: nobody's, who would find them again.
+        """
+        self._engine = engine
+        self._owner = owner
+
+    def owned(self, owner: Owner) -> Self:
+        """The same, on behalf of somebody.
+
+        Args:
+            owner: Whose servers they are.
+        """
+        return type(self)(self._engine, owner)
+
+    @property
+    def name(self) -> str:
+        """``docker`` or ``podman``."""
+        return self._engine.name
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do beyond starting and stopping."""
+        return frozenset({Capability.STDIO, Capability.SUSPEND, Capability.ISOLATION})
+
+    @property
+    def isolation(self) -> Isolation:
+        """Servers are containers."""
+        return Isolation.CONTAINER
+
+    def refusals(self, config: RunConfig) -> list[Problem]:
+        """Every key of a run config that containers cannot honour. Pure.
+
+        Args:
+            config: What would be run.
+        """
+        return admission.refusals(config)
+
+    def preflight(self, config: RunConfig) -> None:
+        """Check early that the engine answers, and has the image if it must not be fetched.
+
+        Args:
+            config: What would be run; one that is not refused.
+
+        Raises:
+            WorkloadFailedError: The image is not there.
+            RuntimeUnavailableError: The engine does not answer.
+        """
+        present = image_id(self._engine, config.image, name=config.name)
+        if not present and config.pull == "never":
+            ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
+
+    def start_replica(
+        self, config: RunConfig, index: int, *, secrets: Mapping[str, str], log: Path, folder: Path
+    ) -> ContainerReplica:
+        """Start one copy of the server; its image is fetched first when that is needed.
+
+        Args:
+            config: What to run.
+            index: Its number within the workload, from 0.
+            secrets: Resolved secrets: environment variable and value. They are kept in memory, and given to the engine.
+            log: Where what it writes goes, rotated; for a stdio server only its standard error.
+            folder: Not used: its working folder is the image's.
+
+        Raises:
+            RunConfigError: The run config asks for what this runtime cannot give; lists every such key.
+            PortInUseError: A port that it shall publish is taken.
+            WorkloadFailedError: It could not be started.
+            RuntimeUnavailableError: The engine does not answer.
+            InsecureStateError: The folder of its log belongs to or can be written by someone else.
+            StateError: Its log cannot be made.
+        """
+        del folder
+        if problems := self.refusals(config):
+            raise RunConfigError(problems)
+        image = ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
+        request = container_request(
+            config,
+            self._owner,
+            index,
+            secrets=secrets,
+            host_config=hardening(config).host_config() | _network(config),
+            host_port=_host_port(config),
+        )
+        return started(self._engine, self._owner, config.name, request, index, image=image, log=log)
+
+    def sightings(self, name: str = "") -> list[Sighting]:
+        """The servers of the owner's workloads that there are, by one call however many there are.
+
+        Args:
+            name: Only those of this workload; empty is all.
+
+        Raises:
+            RuntimeUnavailableError: The engine does not answer.
+        """
+        return sightings(listed(self._engine, self._owner, name), self._owner.app)
+
+    def end(self, name: str, grace: float) -> None:
+        """End every container of a workload that lives; they stay, for the next start.
+
+        Args:
+            name: The workload.
+            grace: Seconds to end by itself in.
+
+        Raises:
+            WorkloadFailedError: The engine cannot.
+            RuntimeUnavailableError: It does not answer.
+        """
+        end_containers(self._engine, self._owner, name, grace)
+
+    def remove(self, name: str) -> None:
+        """End every container of a workload, and remove it.
+
+        Args:
+            name: The workload.
+
+        Raises:
+            WorkloadFailedError: The engine cannot.
+            RuntimeUnavailableError: It does not answer.
+        """
+        remove_containers(self._engine, self._owner, name)
+
+    def close(self) -> None:
+        """Close idle connections. Idempotent."""
+        self._engine.close()
+
+
+def _network(config: RunConfig) -> dict[str, str]:
+    """The network of a container, where it is another one than the engine's own."""
+    profile = config.effective_permission_profile
+    mode = "" if profile.network is None else profile.network.mode
+    return {} if mode in _MANAGED else {"NetworkMode": mode}
+
+
+def _host_port(config: RunConfig) -> int:
+    """The port that an HTTP server listens on which has the network of this machine; 0 for any other."""
+    if _network(config).get("NetworkMode") != "host" or config.transport is TransportType.STDIO:
+        return 0
+    from workloads.runtimes.process.ports import free_port, is_free
+
+    if not config.target_port:
+        return free_port(LOOPBACK)
+    if not is_free(config.target_port, LOOPBACK):
+        raise PortInUseError(LOOPBACK, config.target_port)
+    return config.target_port
