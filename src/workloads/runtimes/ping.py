@@ -10,7 +10,7 @@ import attrs
 if TYPE_CHECKING:
     import socket
 
-__all__ = ("Pong", "UnsupportedAddressError", "connect", "ping", "read_head")
+__all__ = ("Pong", "UnsupportedAddressError", "connect", "ping")
 
 _REQUEST = b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _HEAD_LIMIT = 16 * 1024
@@ -42,7 +42,7 @@ def ping(url: str, *, timeout: float = 1.0) -> Pong:
     try:
         with connect(url, timeout) as connection:
             connection.sendall(_REQUEST)
-            return _classify(read_head(connection, deadline))
+            return _classify(_head(connection, deadline))
     except UnsupportedAddressError as error:
         return Pong("", str(error))
     except FileNotFoundError:
@@ -96,17 +96,7 @@ def connect(url: str, timeout: float) -> socket.socket:
     return socket.create_connection(address, timeout)
 
 
-def read_head(connection: socket.socket, deadline: float) -> bytes:
-    """The head of the HTTP response that comes next, up to the empty line; what follows may be read with it.
-
-    Args:
-        connection: Where it comes from.
-        deadline: Until when, by the monotonic clock.
-
-    Raises:
-        TimeoutError: It is past.
-        OSError: The connection is lost.
-    """
+def _head(connection: socket.socket, deadline: float) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data and len(data) < _HEAD_LIMIT:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))

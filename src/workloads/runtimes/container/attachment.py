@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import threading
-import time
+from contextlib import closing
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 
 from workloads.errors import WorkloadFailedError
 from workloads.runtimes.container.faults import faults
 from workloads.runtimes.container.frames import STDOUT, FrameReader
-from workloads.runtimes.ping import connect, read_head
+from workloads.runtimes.ping import connect
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -27,7 +29,7 @@ _REQUEST = (
     b"POST /containers/%s/attach?stream=1&stdin=%d&stdout=1&stderr=1 HTTP/1.1\r\n"
     b"Host: localhost\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
 )
-_UPGRADED = ("101", "200")
+_UPGRADED = (101, 200)
 _TIMEOUT = 60.0
 _CHUNK = 64 * 1024
 _LAST_WORDS = 2.0
@@ -53,7 +55,7 @@ def attach(engine: Engine, container: str, log: RotatingLog, *, workload: str, s
         connection = connect(engine.url, _TIMEOUT)
     try:
         with faults(engine.name, _DOING):
-            refusal = _upgraded(connection, container, stdin=stdio)
+            refusal = _refusal(connection, container, stdin=stdio)
         connection.settimeout(None)
     except BaseException:
         connection.close()
@@ -64,13 +66,18 @@ def attach(engine: Engine, container: str, log: RotatingLog, *, workload: str, s
     return Attachment(connection, log, stdio=stdio, label=workload)
 
 
-def _upgraded(connection: socket.socket, container: str, *, stdin: bool) -> str:
+def _refusal(connection: socket.socket, container: str, *, stdin: bool) -> str:
     """Turn a connection to an engine into one to a container. Returns why the engine refused; empty if it did not."""
     connection.sendall(_REQUEST % (container.encode(), stdin))
-    # Before the container is started nothing comes after the head.
-    head = read_head(connection, time.monotonic() + _TIMEOUT).decode("latin-1")
-    status = head.partition("\r\n")[0].partition(" ")[2]
-    return "" if status.startswith(_UPGRADED) else status or "the engine closed the connection"
+    # Before the container is started nothing comes after the head, so nothing of its output is read with it.
+    with closing(HTTPResponse(connection, method="POST")) as answer:
+        try:
+            answer.begin()
+            if answer.status in _UPGRADED:
+                return ""
+            return " ".join(str(json.loads(answer.read())["message"]).split())
+        except (HTTPException, ValueError, KeyError, TypeError) as error:
+            return f"the engine gave no proper answer ({type(error).__name__})"
 
 
 class Attachment:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workloads.errors import MissingDependencyError, RuntimeUnavailableError
 from workloads.runtimes.container.faults import faults
 from workloads.runtimes.engines import DOCKER, Engines
+from workloads.runtimes.ping import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,9 +112,15 @@ class Engine:
         with self._lock:
             if self._pid != os.getpid():  # connections of the process that this is a fork of
                 self._idle, self._pid = [], os.getpid()
-            if self._idle:
-                return self._idle.pop()
-        return self._connect(doing, timeout=_TIMEOUT)
+            client = self._idle.pop() if self._idle else None
+        if client is None:
+            return self._connect(doing, timeout=_TIMEOUT)
+        try:
+            self._knock(doing)
+        except BaseException:
+            client.close()
+            raise
+        return client
 
     def _give_back(self, client: APIClient) -> None:
         with self._lock:
@@ -122,11 +129,17 @@ class Engine:
                 return
         client.close()
 
+    def _knock(self, doing: str) -> None:
+        """See that somebody listens there: the SDK leaves a socket open each time it connects in vain."""
+        with faults(self.name, doing):
+            connect(self.url, _TIMEOUT).close()
+
     def _connect(self, doing: str, *, timeout: float | None) -> APIClient:
         try:
             from docker import APIClient
         except ImportError as error:
             raise MissingDependencyError("docker", f"runtime {self.name!r}") from error
+        self._knock(doing)
         with faults(self.name, doing):
             # The first asks for the version; the others know it.
             client = APIClient(base_url=self.url, version=self._version or "auto", timeout=timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
@@ -107,12 +108,15 @@ def _pull(engine: Engine, image: str, name: str, told: Callable[[Progress], obje
     doing = f"cannot fetch image {image!r}"
     repository, tag = _reference(image)
     client = engine.stream(doing)
+    events: Iterator[dict[str, Any]] = iter(())
     try:
         with faults(engine.name, doing, name=name):
-            for progress in progress_of(client.pull(repository, tag, stream=True, decode=True)):
+            events = client.pull(repository, tag, stream=True, decode=True)
+            for progress in progress_of(events):
                 if told is not None:
                     told(progress)
     except ValueError as error:
+        deque(events, maxlen=0)  # the SDK closes an answer only at its end
         raise WorkloadFailedError(name, f"{doing}: {error}; correct image, or build it here") from error
     finally:
         client.close()

@@ -24,14 +24,25 @@ __all__ = ("ContainerReplica", "exit_of")
 _RETRY = 0.2
 _LONGEST_RETRY = 5.0
 _GONE = Exit(code=None, signal=signal.SIGKILL, note="its container was removed")
+_KILLED = 128 + signal.SIGKILL
 _OUT_OF_MEMORY = "out of memory; allow it more by the key memory"
 
 _log = logging.getLogger(__name__)
 
 
-def exit_of(state: Mapping[str, Any]) -> Exit:
-    """How a container ended that the engine describes like this. Pure."""
-    notes = [_OUT_OF_MEMORY] if state.get("OOMKilled") else []
+def exit_of(container: Mapping[str, Any], *, asked: bool = False) -> Exit:
+    """How a container ended that the engine describes like this. Pure.
+
+    Args:
+        container: What the engine tells of it.
+        asked: Whether it was asked to end, or killed, by us.
+    """
+    state: Mapping[str, Any] = container["State"]
+    notes: list[str] = []
+    if state.get("OOMKilled"):
+        notes.append(_OUT_OF_MEMORY)
+    elif state.get("ExitCode") == _KILLED and not asked and container.get("HostConfig", {}).get("Memory"):
+        notes.append(f"perhaps {_OUT_OF_MEMORY}")  # not every engine tells
     if state.get("Error"):
         notes.append(" ".join(str(state["Error"]).split()))
     return Exit(code=int(state.get("ExitCode") or 0), signal=None, note="; ".join(notes))
@@ -70,6 +81,7 @@ class ContainerReplica:
         self._index = index
         self._address = address
         self._suspended = False
+        self._asked = False
         self._exit = _GONE
         self._ended = threading.Event()
         threading.Thread(target=self._attend, name=f"workloads-container-{index}", daemon=True).start()
@@ -123,6 +135,7 @@ class ContainerReplica:
         """
         self.resume()
         if not self._ended.is_set():
+            self._asked = True
             seconds = math.ceil(max(grace, 0.0))
             self._ask("stop", lambda client: client.stop(self._container, timeout=seconds))
         self._ended.wait()
@@ -135,6 +148,7 @@ class ContainerReplica:
             WorkloadsError: The engine cannot, or does not answer.
         """
         if not self._ended.is_set():
+            self._asked = True
             self.resume()  # not every engine kills what is frozen
             self._ask("kill", lambda client: client.kill(self._container))
 
@@ -168,19 +182,18 @@ class ContainerReplica:
                 raise
 
     def _has_ended(self) -> bool:
-        state = self._state()
-        return state is None or not (state.get("Running") or state.get("Paused"))
+        found = self._inspected()
+        return found is None or not _runs(found)
 
-    def _state(self) -> dict[str, Any] | None:
+    def _inspected(self) -> dict[str, Any] | None:
         """What the engine says of the container; None when there is none any more."""
         from docker.errors import NotFound
 
         with self._engine.client("cannot look at its container") as client:
             try:
-                state: dict[str, Any] = client.inspect_container(self._container)["State"]
+                return client.inspect_container(self._container)
             except NotFound:
                 return None
-            return state
 
     def _attend(self) -> None:
         try:
@@ -194,11 +207,11 @@ class ContainerReplica:
         while True:
             try:
                 self._await_news()
-                state = self._state()
-                if state is None:
+                found = self._inspected()
+                if found is None:
                     return _GONE
-                if not (state.get("Running") or state.get("Paused")):
-                    return exit_of(state)
+                if not _runs(found):
+                    return exit_of(found, asked=self._asked)
             except WorkloadsError as error:
                 _log.warning("container not seen", extra={"workload": self._workload, "reason": str(error)})
                 self._ended.wait(delay)  # nobody sets it meanwhile: a pause that needs no other means
@@ -222,3 +235,8 @@ class ContainerReplica:
                     return
         finally:
             client.close()
+
+
+def _runs(container: Mapping[str, Any]) -> bool:
+    state: Mapping[str, Any] = container["State"]
+    return bool(state.get("Running") or state.get("Paused"))

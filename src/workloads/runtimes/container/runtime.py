@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from workloads.errors import PortInUseError, RunConfigError
+from workloads.errors import PortInUseError, RunConfigError, WorkloadFailedError
 from workloads.model import Capability, Isolation, TransportType
 from workloads.runtimes.container import admission
 from workloads.runtimes.container.engine import Engine
@@ -19,7 +20,6 @@ from workloads.runtimes.protocol import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from workloads.config import RunConfig
     from workloads.errors import Problem
@@ -101,6 +101,7 @@ class ContainerRuntime:
             WorkloadFailedError: The image is not there.
             RuntimeUnavailableError: The engine does not answer.
         """
+        _check_mounts(config)
         present = image_id(self._engine, config.image, name=config.name)
         if not present and config.pull == "never":
             ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
@@ -128,6 +129,7 @@ class ContainerRuntime:
         del folder
         if problems := self.refusals(config):
             raise RunConfigError(problems)
+        _check_mounts(config)
         image = ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
         request = container_request(
             config,
@@ -178,6 +180,23 @@ class ContainerRuntime:
     def close(self) -> None:
         """Close idle connections. Idempotent."""
         self._engine.close()
+
+
+def _check_mounts(config: RunConfig) -> None:
+    """Check that what shall be mounted is there: some engines would make a folder of it.
+
+    Raises:
+        WorkloadFailedError: It is not.
+    """
+    for mount in hardening(config).mounts:
+        if not mount.volume:
+            try:
+                Path(mount.source).stat()
+            except FileNotFoundError:
+                reason = f"{mount.source} shall be mounted and does not exist; create it first"
+                raise WorkloadFailedError(config.name, reason) from None
+            except OSError:
+                continue  # the engine may see more than this user
 
 
 def _network(config: RunConfig) -> dict[str, str]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workloads.errors import WorkloadsError
-    from workloads.runtimes.container.attachment import Attachment
     from workloads.runtimes.container.engine import Engine
     from workloads.runtimes.container.request import ContainerRequest
     from workloads.runtimes.process.log import RotatingLog
@@ -53,19 +52,14 @@ def started(
     file = _opened(log)
     try:
         container = _prepared(engine, owner, name, request, image)
-        attachment = attach(engine, container, file, workload=name, stdio=request.stdio)
     except BaseException:
         file.close()
         raise
     try:
-        replica = _run(engine, name, request, container, index, attachment)
+        replica = _run(engine, name, request, container, index, file)
     except WorkloadFailedError as error:
-        attachment.abandon()
         remove_container(engine, name, container)
         raise _understood(error, request) from error
-    except BaseException:
-        attachment.abandon()
-        raise
     if replica.address is None and not request.stdio:
         ended = replica.stop(0.0)
         logs = last_lines(log, request.secrets.values())
@@ -126,13 +120,22 @@ def _present(engine: Engine, name: str, container: str) -> dict[str, Any] | None
 
 
 def _run(
-    engine: Engine, name: str, request: ContainerRequest, container: str, index: int, attachment: Attachment
+    engine: Engine, name: str, request: ContainerRequest, container: str, index: int, log: RotatingLog
 ) -> ContainerReplica:
+    try:
+        attachment = attach(engine, container, log, workload=name, stdio=request.stdio)
+    except BaseException:
+        log.close()
+        raise
     port = request.port
-    with engine.client("cannot start its container", name=name) as client:
-        client.start(container)
-        if request.published:
-            port = published_port(client.inspect_container(container), request.port)
+    try:
+        with engine.client("cannot start its container", name=name) as client:
+            client.start(container)
+            if request.published:
+                port = published_port(client.inspect_container(container), request.port)
+    except BaseException:
+        attachment.abandon()
+        raise
     address = (LOOPBACK, port) if port else None
     return ContainerReplica(engine, container, attachment, workload=name, index=index, address=address)
 

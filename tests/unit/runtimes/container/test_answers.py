@@ -55,13 +55,20 @@ def test_s13_30_the_port_is_that_of_the_server_however_many_are_published():
     ("state", "told"),
     [
         ({"ExitCode": 0}, "exited with code 0"),
+        ({"ExitCode": 137}, "exited with code 137"),
         ({"ExitCode": 3, "OOMKilled": False, "Error": ""}, "exited with code 3"),
         ({"ExitCode": 137, "OOMKilled": True}, "exited with code 137 (out of memory; allow it more by the key memory)"),
         ({"ExitCode": 127, "Error": "no\nsuch file"}, "exited with code 127 (no such file)"),
     ],
 )
 def test_the_end_of_a_container_says_why(state, told):
-    assert str(exit_of(state)) == told
+    assert str(exit_of({"State": state, "HostConfig": {"Memory": 0}})) == told
+
+
+def test_one_that_was_killed_by_none_of_us_may_have_been_out_of_memory():
+    killed = {"State": {"ExitCode": 137}, "HostConfig": {"Memory": 2**20}}
+    assert "perhaps out of memory" in str(exit_of(killed))
+    assert str(exit_of(killed, asked=True)) == "exited with code 137"
 
 
 def test_an_exit_without_a_note_is_told_as_before():
