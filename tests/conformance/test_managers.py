@@ -51,6 +51,40 @@ class TestProcess(ManagerConformance):
         return record is not None and record.runner is not None and is_alive(record.runner)
 
 
+class OnEngine(TestProcess):
+    """Containers of a real engine, which is private to the tests."""
+
+    __test__ = False
+    # What differs between the two surfaces does not differ between runtimes.
+    surfaces = ("sync",)
+    patience = 40.0
+
+    @pytest.fixture
+    def manager(self, engine):
+        self.engine = engine
+        with workloads.new_manager(engine.name) as manager:
+            yield manager
+
+    def another(self, manager):
+        return workloads.new_manager(self.engine.name)
+
+    def make_config(self, name, *args, **fields):
+        command = ["python3", "-I", "-S", "/servers/quick_stdio.py"]
+        return RunConfig(name=name, image=self.engine.python, command=command, cmd_args=args, **fields)
+
+    def broken_config(self, name):
+        return self.make_config(name, "--die", "3")
+
+    def slow_config(self, name):
+        return self.make_config(name, "--mute")
+
+
+class TestContainers(OnEngine):
+    """Docker and Podman in turn."""
+
+    __test__ = True
+
+
 class TestMemory(ManagerConformance):
     """The stand-in for unit tests, which therefore cannot drift from the real ones."""
 
