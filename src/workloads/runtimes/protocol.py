@@ -53,7 +53,8 @@ class Owner:
 
     Attributes:
         app: The application whose folder the workload is kept in.
-        scope: Tells this application folder from every other one; letters and digits.
+        scope: Tells this application folder from every other one; letters and digits. Empty: there is none, so what
+            has ended need not be found again.
         launch_id: Tells this start of the workload from every other one; empty when nobody needs to know.
     """
 

@@ -229,3 +229,18 @@ def test_an_engine_that_is_away_is_an_error_that_says_so(tmp_path):
         config = RunConfig(name="a", image="x:1")
         with pytest.raises(RuntimeUnavailableError, match="its socket is gone"):
             runtime.preflight(config)
+
+
+def test_nothing_is_left_of_what_nobody_would_find_again(engine, tmp_path):
+    """As for a proxy runner inside of some program; several may run the same workload."""
+    config = RunConfig(name="a", image=engine.busybox, command=["true"])
+    with closing(load_runtime(engine.name)) as runtime:
+        replicas = [
+            runtime.start_replica(config, 0, secrets={}, log=tmp_path / f"{number}.log", folder=tmp_path)
+            for number in range(2)
+        ]
+        for replica in replicas:
+            replica.wait(30)
+            replica.stdin.close()
+            replica.stdout.close()
+    assert engine.present()["container"] == {}

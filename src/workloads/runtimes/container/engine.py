@@ -13,7 +13,7 @@ from workloads.runtimes.engines import DOCKER, Engines
 from workloads.runtimes.ping import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from docker import APIClient
 
@@ -64,7 +64,7 @@ class Engine:
         return self._url
 
     @contextlib.contextmanager
-    def client(self, doing: str, *, name: str = "") -> Iterator[APIClient]:
+    def client(self, doing: str, *, name: str = "") -> Generator[APIClient]:
         """A connection for calls that end soon; what goes wrong is raised in the words of this library.
 
         Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from docker.errors import APIError
 
@@ -18,7 +18,7 @@ _PERMISSION = "permission denied; join the group that owns the socket (often: do
 
 
 @contextlib.contextmanager
-def faults(engine: str, doing: str, *, name: str = "") -> Iterator[None]:
+def faults(engine: str, doing: str, *, name: str = "") -> Generator[None]:
     """Turn what the SDK raises inside into errors of this library.
 
     Args:

@@ -91,7 +91,7 @@ def progress_of(events: Iterator[dict[str, Any]]) -> Iterator[Progress]:
     for event in events:
         if "error" in event:
             raise ValueError(str(event["error"]))
-        detail = event.get("progressDetail") or {}
+        detail: dict[str, Any] = event.get("progressDetail") or {}
         layer, size = event.get("id"), detail.get("total")
         if isinstance(layer, str) and isinstance(size, int) and event.get("status") == "Downloading":
             layers[layer] = int(detail.get("current") or 0), size

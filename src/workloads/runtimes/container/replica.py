@@ -9,11 +9,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
+from workloads.runtimes.container.leftovers import remove_container
 from workloads.runtimes.protocol import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import BinaryIO
+
+    from docker import APIClient
 
     from workloads._core.process import ProcessIdentity
     from workloads.runtimes.container.attachment import Attachment
@@ -63,6 +66,7 @@ class ContainerReplica:
         workload: str,
         index: int,
         address: tuple[str, int] | None,
+        kept: bool = True,
     ) -> None:
         """Take over a container that has been started.
 
@@ -73,6 +77,7 @@ class ContainerReplica:
             workload: Whose server it is.
             index: Its number within the workload.
             address: Where an HTTP server is reached.
+            kept: Whether the container stays when it has ended.
         """
         self._engine = engine
         self._container = container
@@ -80,6 +85,7 @@ class ContainerReplica:
         self._workload = workload
         self._index = index
         self._address = address
+        self._kept = kept
         self._suspended = False
         self._asked = False
         self._exit = _GONE
@@ -172,7 +178,7 @@ class ContainerReplica:
             self._ask("unpause", lambda client: client.unpause(self._container))
             self._suspended = False
 
-    def _ask(self, verb: str, call: Any) -> None:
+    def _ask(self, verb: str, call: Callable[[APIClient], None]) -> None:
         """Ask the engine to do something with the container; one that has ended meanwhile needs nothing."""
         try:
             with self._engine.client(f"cannot {verb} its container", name=self._workload) as client:
@@ -198,9 +204,17 @@ class ContainerReplica:
     def _attend(self) -> None:
         try:
             self._exit = self._await_exit()
+            if not self._kept:
+                self._remove()
         finally:
             self._attachment.close()
             self._ended.set()
+
+    def _remove(self) -> None:
+        try:
+            remove_container(self._engine, self._workload, self._container)
+        except WorkloadsError as error:
+            _log.warning("container not removed", extra={"workload": self._workload, "reason": str(error)})
 
     def _await_exit(self) -> Exit:
         delay = _RETRY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -82,7 +83,7 @@ def container_name(config: RunConfig, owner: Owner, index: int) -> str:
     if config.container_name:
         return config.container_name if not index else f"{config.container_name}.{index}"
     # Read from its end it is without doubt, whatever dots the workload's name has.
-    return f"{config.effective_base_name}.{index}.{owner.scope[:_SCOPE_LENGTH]}"
+    return f"{config.effective_base_name}.{index}.{owner.scope[:_SCOPE_LENGTH] or token_hex(_SCOPE_LENGTH // 2)}"
 
 
 def container_request(

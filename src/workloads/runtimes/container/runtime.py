@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from workloads._core.paths import DEFAULT_APP
 from workloads.errors import PortInUseError, RunConfigError, WorkloadFailedError
 from workloads.model import Capability, Isolation, TransportType
 from workloads.runtimes.container import admission
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ("ContainerRuntime", "docker", "podman")
 
-_NOBODY = Owner(app="workloads", scope="none")
+_NOBODY = Owner(app=DEFAULT_APP, scope="")
 _MANAGED = ("", "bridge", "default")
 
 
@@ -55,7 +56,7 @@ class ContainerRuntime:
 
         Args:
             engine: What runs them.
-            owner: On whose behalf. Default: nobody's, who would find them again.
+            owner: On whose behalf. Default: nobody's who would find them again, so none is left when it has ended.
         """
         self._engine = engine
         self._owner = owner

@@ -56,7 +56,7 @@ def started(
         file.close()
         raise
     try:
-        replica = _run(engine, name, request, container, index, file)
+        replica = _run(engine, name, request, container, index, file, kept=bool(owner.scope))
     except WorkloadFailedError as error:
         remove_container(engine, name, container)
         raise _understood(error, request) from error
@@ -120,7 +120,7 @@ def _present(engine: Engine, name: str, container: str) -> dict[str, Any] | None
 
 
 def _run(
-    engine: Engine, name: str, request: ContainerRequest, container: str, index: int, log: RotatingLog
+    engine: Engine, name: str, request: ContainerRequest, container: str, index: int, log: RotatingLog, *, kept: bool
 ) -> ContainerReplica:
     try:
         attachment = attach(engine, container, log, workload=name, stdio=request.stdio)
@@ -137,7 +137,7 @@ def _run(
         attachment.abandon()
         raise
     address = (LOOPBACK, port) if port else None
-    return ContainerReplica(engine, container, attachment, workload=name, index=index, address=address)
+    return ContainerReplica(engine, container, attachment, workload=name, index=index, address=address, kept=kept)
 
 
 def _understood(error: WorkloadFailedError, request: ContainerRequest) -> WorkloadsError:
