@@ -15,6 +15,8 @@ __all__ = (
     "CRASHES",
     "DEBUG",
     "DISABLE_ENV_FALLBACK",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
     "DOCKER_HOST",
     "DOCKER_SOCKET",
     "HOME",
@@ -114,7 +116,11 @@ DISABLE_ENV_FALLBACK = _ours(
 )
 SECRET = _ours("SECRET_", "The secret `<name>`, whose name is used as it is, in its case.", "the next provider")
 
-DOCKER_HOST = Variable(("DOCKER_HOST",), "Where Docker listens.", "well-known places")
+DOCKER_HOST = Variable(("DOCKER_HOST",), "Where Docker listens.", "its context, else well-known places")
+DOCKER_CONTEXT = Variable(
+    ("DOCKER_CONTEXT",), "The Docker context, which says where Docker listens.", "`DOCKER_HOST`, else the current one"
+)
+DOCKER_CONFIG = Variable(("DOCKER_CONFIG",), "The folder with Docker's configuration and contexts.", "`~/.docker`")
 CONTAINER_HOST = Variable(
     ("CONTAINER_HOST",), "Where Podman listens, which then goes before Docker.", "well-known places"
 )
@@ -142,6 +148,7 @@ CRASHES = Variable(
 VARIABLES = (
     RUNTIME, DEBUG, SECRETS_PROVIDER, SECRETS_PASSWORD, SECRET, DISABLE_ENV_FALLBACK, DOCKER_SOCKET, PODMAN_SOCKET,
     COLIMA_SOCKET, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, ACCESS_LOG, CONTROL_TOKEN, XDG_STATE_HOME, XDG_DATA_HOME,
-    HOME, DOCKER_HOST, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR, KUBERNETES_SERVICE_HOST, CRASHES,
+    HOME, DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR,
+    KUBERNETES_SERVICE_HOST, CRASHES,
 )  # fmt: skip
 """All of them, in the order in which they are documented."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads._core import variables
+from workloads.runtimes.contexts import context_host, context_name
 from workloads.runtimes.ping import Pong, ping
 from workloads.runtimes.registry import Usability
 
@@ -31,7 +32,7 @@ class Endpoint:
     Attributes:
         url: Such as ``unix:///var/run/docker.sock`` or ``tcp://127.0.0.1:2375``.
         engine: The engine expected there; another one may answer.
-        source: The variable that names it; empty for a well-known place.
+        source: The variable, or Docker context, that names it; empty for a well-known place.
     """
 
     url: str
@@ -51,8 +52,8 @@ def prefers_podman(environ: Mapping[str, str]) -> bool:
 def endpoints(environ: Mapping[str, str], *, root: Path = Path("/")) -> list[Endpoint]:
     """Every place to look for an engine.
 
-    When one of the ``*_SOCKET`` variables is set, only what they name. Else ``DOCKER_HOST`` and ``CONTAINER_HOST``,
-    each instead of the well-known places of its engine.
+    When one of the ``*_SOCKET`` variables is set, only what they name. Else the Docker context in use, ``DOCKER_HOST``
+    and ``CONTAINER_HOST``, each instead of the well-known places of its engine.
 
     Args:
         environ: The environment.
@@ -64,8 +65,12 @@ def endpoints(environ: Mapping[str, str], *, root: Path = Path("/")) -> list[End
             found.append(Endpoint(_url(environ[source]), engine, source))
     if found:
         return found
+    context = context_name(environ)
     for engine, variable in _HOSTS:
-        if source := variable.source(environ):
+        if engine == DOCKER and context:
+            host = context_host(environ, context)
+            found.append(Endpoint(host or f"context://{context}", engine, f"the Docker context {context!r}"))
+        elif source := variable.source(environ):
             found.append(Endpoint(_url(environ[source]), engine, source))
         else:
             places = _docker_sockets if engine == DOCKER else _podman_sockets

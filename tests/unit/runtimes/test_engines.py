@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import socket
 from pathlib import Path
@@ -148,3 +150,42 @@ def test_a_dead_socket_and_a_named_one_that_is_absent_are_told(root):
     engines = Engines(root=root)
     assert engines.docker(environ).reason.startswith(f"unix://{root}/var/run/docker.sock: connection refused")
     assert engines.podman(environ).reason == f"unix://{root}/none.sock (CONTAINER_HOST): no such socket"
+
+
+def put_context(folder, name, host):
+    meta = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    meta.mkdir(parents=True)
+    (meta / "meta.json").write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host}}}))
+
+
+def test_s13_34_docker_is_where_its_context_says(tmp_path):
+    """TH-13.34: no rootless Docker, `DOCKER_HOST` ignored, relative Colima path."""
+    folder = tmp_path / ".docker"
+    put_context(folder, "colima", "unix:///colima.sock")
+    put_context(folder, "other", "unix:///other.sock")
+    home = {"HOME": str(tmp_path)}
+    assert urls(home, "docker")[0] == "unix:///var/run/docker.sock"
+    (folder / "config.json").write_text('{"currentContext": "colima"}')
+    assert urls(home, "docker") == ["unix:///colima.sock"]
+    assert urls({"DOCKER_CONFIG": str(folder)}, "docker") == ["unix:///colima.sock"]
+    assert urls({**home, "DOCKER_HOST": "unix:///mine.sock"}, "docker") == ["unix:///mine.sock"]
+    both = {**home, "DOCKER_HOST": "unix:///mine.sock", "DOCKER_CONTEXT": "other"}
+    assert urls(both, "docker") == ["unix:///other.sock"]
+    assert urls({**home, "DOCKER_CONTEXT": "default"}, "docker")[0] == "unix:///var/run/docker.sock"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"currentContext": 1}', '{"currentContext": ""}'])
+def test_a_configuration_of_docker_that_says_nothing_is_passed_over(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    assert urls({"DOCKER_CONFIG": str(tmp_path)}, "docker")[0] == "unix:///var/run/docker.sock"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"Endpoints": []}', '{"Endpoints": {"docker": 1}}'])
+def test_a_context_that_is_missing_or_damaged_is_told_and_not_another_engine_taken(tmp_path, text):
+    put_context(tmp_path, "broken", "")
+    for file in tmp_path.rglob("meta.json"):
+        file.write_text(text)
+    environ = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "broken"}
+    found = Engines().docker(environ)
+    assert not found.usable
+    assert "the Docker context 'broken'" in found.reason
