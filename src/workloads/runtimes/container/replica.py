@@ -8,7 +8,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
-from workloads.errors import WorkloadFailedError, WorkloadsError
+from workloads.errors import RuntimeUnavailableError, WorkloadFailedError, WorkloadsError
 from workloads.runtimes.container.leftovers import remove_container
 from workloads.runtimes.protocol import Exit
 
@@ -131,32 +131,43 @@ class ContainerReplica:
         return self._exit if self._ended.wait(timeout) else None
 
     def stop(self, grace: float) -> Exit:
-        """Send the image's stop signal; kill what is left when time is out.
+        """Send the image's stop signal; kill what is left when time is out. An engine that is away is waited for.
 
         Args:
             grace: Seconds to end by itself in; the engine counts whole ones.
 
         Raises:
-            WorkloadsError: The engine cannot end it, or does not answer.
+            WorkloadFailedError: The engine cannot end it.
         """
-        self.resume()
-        if not self._ended.is_set():
-            self._asked = True
-            seconds = math.ceil(max(grace, 0.0))
-            self._ask("stop", lambda client: client.stop(self._container, timeout=seconds))
-        self._ended.wait()
+        self._asked = True
+        seconds = math.ceil(max(grace, 0.0))
+        while not self._ended.is_set():
+            try:
+                self.resume()
+                self._ask("stop", lambda client: client.stop(self._container, timeout=seconds))
+            except RuntimeUnavailableError:
+                self._ended.wait(_RETRY)
+            else:
+                self._ended.wait()
         return self._exit
 
     def kill(self) -> None:
         """Kill everything in the container, without waiting until it is gone.
 
+        When the engine does not answer it lives on, and is found by its labels when the workload is next started,
+        stopped or deleted.
+
         Raises:
-            WorkloadsError: The engine cannot, or does not answer.
+            WorkloadFailedError: The engine cannot kill it.
         """
-        if not self._ended.is_set():
-            self._asked = True
+        if self._ended.is_set():
+            return
+        self._asked = True
+        try:
             self.resume()  # not every engine kills what is frozen
             self._ask("kill", lambda client: client.kill(self._container))
+        except RuntimeUnavailableError as error:
+            _log.warning("container not killed", extra={"workload": self._workload, "reason": str(error)})
 
     def suspend(self) -> None:
         """Freeze everything in the container.

@@ -1,0 +1,83 @@
+"""Engines that end while workloads run, and come back."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.mcp_client import call_tool
+from tests.support.quick import runner_of
+from tests.support.waiting import wait_until
+
+import workloads
+from workloads import RunConfig, WorkloadStatus
+from workloads._core.paths import Paths
+from workloads.errors import BatchError, RuntimeUnavailableError, WorkloadFailedError
+
+pytestmark = [pytest.mark.needs("mcp"), pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def manager(engine):
+    with workloads.new_manager(engine.name) as manager:
+        yield manager
+        if engine.process is None:
+            engine.start()
+        manager.delete_workloads([each.name for each in manager.list_workloads(all=True)], grace=5).wait(60)
+
+
+def server(engine, name, transport="stdio"):
+    file = "quick_stdio" if transport == "stdio" else "sdk_server"
+    return RunConfig(
+        name=name, image=engine.python, command=["python3", f"/servers/{file}.py"], transport=transport, port=0
+    )
+
+
+def files():
+    paths = Paths.locate()
+    found = [*paths.runconfigs.glob("*.json"), *paths.statuses.glob("*.json"), *paths.runtimes.glob("*.json")]
+    return {file: file.read_bytes() for file in found}
+
+
+def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterwards(engine, manager):
+    """Reads write nothing of it; verbs say why they cannot be done, and leave nothing that would be an orphan."""
+    workload = manager.run_workload_detached(server(engine, "a"), wait=60)
+    manager.run_workload_detached(server(engine, "b"), wait=60)
+    manager.stop_workloads(["b"]).wait(60)
+    runner = runner_of("a")
+    engine.kill()
+    before = files()[Paths.locate().statuses / "b.json"]
+    first, second = manager.list_workloads(all=True)
+    assert (first.status, second.status) == (WorkloadStatus.UNKNOWN, WorkloadStatus.UNKNOWN)
+    assert first.status_context.startswith(f"{engine.name} does not answer: ")
+    assert manager.list_workloads() == []
+    assert files()[Paths.locate().statuses / "b.json"] == before
+
+    with pytest.raises(BatchError) as caught:
+        manager.start_workloads(["b"]).wait(60)
+    assert isinstance(caught.value.results["b"], (RuntimeUnavailableError, WorkloadFailedError))
+    with pytest.raises(RuntimeUnavailableError):
+        manager.run_workload_detached(server(engine, "c"))
+    assert not manager.does_workload_exist("c")
+    with pytest.raises(BatchError):
+        manager.delete_workloads(["b"], grace=1).wait(60)
+    assert manager.does_workload_exist("b")
+
+    engine.start()
+    wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.RUNNING, timeout=90)
+    assert runner_of("a") == runner
+    wait_until(lambda: manager.get_workload("a").replicas.ready == 1, timeout=90)
+    assert call_tool(workload.url, "echo", text="again") == "again"
+    manager.delete_workloads(["a", "b"], grace=10).wait(60)
+    assert engine.present()["container"] == {}
+
+
+def test_a_workload_can_be_stopped_though_its_engine_comes_back_late(engine, manager):
+    manager.run_workload_detached(server(engine, "a"), wait=60)
+    engine.kill()
+    with pytest.raises(BatchError) as caught:
+        manager.stop_workloads(["a"], grace=1).wait(60)
+    assert isinstance(caught.value.results["a"], RuntimeUnavailableError)
+    engine.start()
+    manager.stop_workloads(["a"], grace=10).wait(60)
+    assert manager.get_workload("a").status is WorkloadStatus.STOPPED
+    manager.start_workloads(["a"]).wait(60)
+    assert manager.get_workload("a").status is WorkloadStatus.RUNNING
