@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
 _PLACES = 100
 _PATIENCE = 20.0
-# Shims listen in /run/containerd whatever they are told: an engine of its own gets a /run/containerd of its own.
-_KEEPER = "mkdir -p /run/containerd && mount -t tmpfs tmpfs /run/containerd && echo ready && exec sleep infinity"
+# Shims listen in /run/containerd whatever they are told, and resolvers keep their names in /run/containers: an engine
+# of its own gets folders of its own.
+_KEEPER = """
+for folder in /run/containerd /run/containers; do mkdir -p $folder && mount -t tmpfs tmpfs $folder || exit; done
+echo ready && exec sleep infinity
+"""
 
 
 @dataclass

@@ -19,6 +19,7 @@ __all__ = (
     "DOCKER_CONTEXT",
     "DOCKER_HOST",
     "DOCKER_SOCKET",
+    "EGRESS_IMAGE",
     "HOME",
     "KUBERNETES_SERVICE_HOST",
     "PODMAN_SOCKET",
@@ -82,6 +83,11 @@ PODMAN_SOCKET = _ours(
     "PODMAN_SOCKET", "The socket of Podman, which then goes before Docker.", "`CONTAINER_HOST`, else well-known places"
 )
 DOCKER_SOCKET = _ours("DOCKER_SOCKET", "The socket of Docker.", "`DOCKER_HOST`, else well-known places")
+EGRESS_IMAGE = Variable(
+    ("WORKLOADS_EGRESS_IMAGE",),
+    "The image that stands between isolated servers and the world, by digest.",
+    "one that is built from this interpreter",
+)
 COLIMA_SOCKET = _ours("COLIMA_SOCKET", "The socket of Colima.", "well-known places")
 SECRETS_PROVIDER = _ours(
     "SECRETS_PROVIDER",
@@ -147,8 +153,8 @@ CRASHES = Variable(
 
 VARIABLES = (
     RUNTIME, DEBUG, SECRETS_PROVIDER, SECRETS_PASSWORD, SECRET, DISABLE_ENV_FALLBACK, DOCKER_SOCKET, PODMAN_SOCKET,
-    COLIMA_SOCKET, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, ACCESS_LOG, CONTROL_TOKEN, XDG_STATE_HOME, XDG_DATA_HOME,
-    HOME, DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR,
+    COLIMA_SOCKET, EGRESS_IMAGE, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, ACCESS_LOG, CONTROL_TOKEN, XDG_STATE_HOME,
+    XDG_DATA_HOME, HOME, DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR,
     KUBERNETES_SERVICE_HOST, CRASHES,
 )  # fmt: skip
 """All of them, in the order in which they are documented."""

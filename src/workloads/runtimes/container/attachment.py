@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workloads.runtimes.container.engine import Engine
     from workloads.runtimes.process.log import RotatingLog
 
-__all__ = ("Attachment", "attach")
+__all__ = ("Attachment", "attach", "connected")
 
 _DOING = "cannot attach to its container"
 _REQUEST = (
@@ -38,8 +38,6 @@ _LAST_WORDS = 2.0
 def attach(engine: Engine, container: str, log: RotatingLog, *, workload: str, stdio: bool) -> Attachment:
     """Attach to a container that has not been started yet, so that nothing of its output is missed.
 
-    The SDK does not say how to close the connection that it gives for this, so it is made here.
-
     Args:
         engine: Where the container is.
         container: Its id.
@@ -51,19 +49,38 @@ def attach(engine: Engine, container: str, log: RotatingLog, *, workload: str, s
         WorkloadFailedError: The engine refuses.
         RuntimeUnavailableError: The engine does not answer.
     """
+    connection = connected(engine, container, workload=workload, stdin=stdio)
+    connection.settimeout(None)
+    return Attachment(connection, log, stdio=stdio, label=workload)
+
+
+def connected(engine: Engine, container: str, *, workload: str, stdin: bool = False) -> socket.socket:
+    """A connection to the outputs of a container that has not been started yet, with a time limit.
+
+    The SDK does not say how to close the connection that it gives for this, so it is made here.
+
+    Args:
+        engine: Where the container is.
+        container: Its id.
+        workload: Whose server it is.
+        stdin: Whether its input is connected too.
+
+    Raises:
+        WorkloadFailedError: The engine refuses.
+        RuntimeUnavailableError: The engine does not answer.
+    """
     with faults(engine.name, _DOING):
         connection = connect(engine.url, _TIMEOUT)
     try:
         with faults(engine.name, _DOING):
-            refusal = _refusal(connection, container, stdin=stdio)
-        connection.settimeout(None)
+            refusal = _refusal(connection, container, stdin=stdin)
     except BaseException:
         connection.close()
         raise
     if refusal:
         connection.close()
         raise WorkloadFailedError(workload, f"{_DOING}: {refusal}")
-    return Attachment(connection, log, stdio=stdio, label=workload)
+    return connection
 
 
 def _refusal(connection: socket.socket, container: str, *, stdin: bool) -> str:

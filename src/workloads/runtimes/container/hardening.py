@@ -22,7 +22,7 @@ DEFAULT_PIDS = 512
 SCRATCH = ("/tmp", "/run", "/var/tmp")  # noqa: S108  # paths in the container, each with a file system of its own
 """Where a server may write whose root is read-only. It is memory, and gone with the container."""
 
-_SCRATCH_OPTIONS = "rw,nosuid,nodev,size=256m,mode=1777"
+_SCRATCH_OPTIONS = "rw,exec,nosuid,nodev,size=256m,mode=1777"
 _NANO = 10**9
 
 

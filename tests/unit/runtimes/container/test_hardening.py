@@ -34,7 +34,7 @@ def test_a_container_is_confined_without_being_asked_for():
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "ReadonlyRootfs": True,
-        "Tmpfs": dict.fromkeys(("/tmp", "/run", "/var/tmp"), "rw,nosuid,nodev,size=256m,mode=1777"),
+        "Tmpfs": dict.fromkeys(("/tmp", "/run", "/var/tmp"), "rw,exec,nosuid,nodev,size=256m,mode=1777"),
         "PidsLimit": DEFAULT_PIDS,
     }
 

@@ -55,7 +55,7 @@ def parse(role: str, text: str) -> Settings:
     try:
         document = json.loads(text)
         policy = Policy(**document["policy"])
-        policy = policy._replace(**{key: tuple(getattr(policy, key)) for key in ("hosts", "ports", "refused")})
+        policy = policy._replace(hosts=tuple(policy.hosts), ports=tuple(policy.ports), refused=tuple(policy.refused))
         return Settings(role, policy, tuple(document["ports"]), tuple(document["names"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"settings of another version: {error}") from error
