@@ -57,7 +57,8 @@ def owner_of(paths: Paths, app: str = DEFAULT_APP, *, launch_id: str = "") -> Ow
     except OSError:
         machine = ""
     place = f"{machine or os.uname().nodename}:{paths.state}"
-    return Owner(app=app, scope=hashlib.sha256(place.encode()).hexdigest()[:_SCOPE_LENGTH], launch_id=launch_id)
+    scope = hashlib.sha256(place.encode()).hexdigest()[:_SCOPE_LENGTH]
+    return Owner(app=app, scope=scope, launch_id=launch_id, folders=(str(paths.state), str(paths.data)))
 
 
 class Containers:

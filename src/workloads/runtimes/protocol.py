@@ -56,11 +56,13 @@ class Owner:
         scope: Tells this application folder from every other one; letters and digits. Empty: there is none, so what
             has ended need not be found again.
         launch_id: Tells this start of the workload from every other one; empty when nobody needs to know.
+        folders: The application's folders, which no server may see.
     """
 
     app: str
     scope: str
     launch_id: str = ""
+    folders: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

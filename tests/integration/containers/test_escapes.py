@@ -17,7 +17,7 @@ from workloads import PermissionProfile, RunConfig
 from workloads.config.permissions import NetworkPermissions, OutboundPermissions
 from workloads.runtimes.container.engine import Engine
 from workloads.runtimes.container.hardening import hardening
-from workloads.runtimes.container.ways import opened_way, remove_ways
+from workloads.runtimes.container.ways import open_way, remove_ways
 from workloads.runtimes.protocol import Owner
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def server(test_engine: engines.Engine, client: Any, config: RunConfig, *command
     """A container as the runtime makes it; gives its id, and where its port leads."""
     engine = Engine(test_engine.name, test_engine.url)
     container = f"{config.name}.0"
-    way = opened_way(engine, OWNER, config, 0, container=container, port=PORT)
+    way = open_way(engine, OWNER, config, 0, container=container, port=PORT)
     body = {
         "Image": test_engine.python,
         "Cmd": list(command),

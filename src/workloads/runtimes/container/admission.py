@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workloads.errors import Problem
 from workloads.model import TransportType
+from workloads.runtimes.container.gateways import refusals as isolation_refusals
 from workloads.runtimes.container.hardening import confinement
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ def refusals(config: RunConfig) -> list[Problem]:
     Args:
         config: What would be run.
     """
-    return [*_image(config), *_others(config), *_network(config), *_scaling(config), *confinement(config)[1]]
+    return [
+        *_image(config),
+        *_others(config),
+        *_network(config),
+        *_scaling(config),
+        *isolation_refusals(config),
+        *confinement(config)[1],
+    ]
 
 
 def _image(config: RunConfig) -> Iterator[Problem]:

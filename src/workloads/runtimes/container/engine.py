@@ -22,6 +22,7 @@ __all__ = ("Engine",)
 _OLDEST_API = (1, 40)
 """Docker 19.03, Podman 3.0."""
 _TIMEOUT = 60.0
+_NO_INIT = "N/A"
 _KEPT_IDLE = 8
 
 
@@ -43,6 +44,7 @@ class Engine:
         self._url = url
         self._environ = environ
         self._version = ""
+        self._init: bool | None = None
         self._idle: list[APIClient] = []
         self._lock = Lock()
         self._pid = os.getpid()
@@ -62,6 +64,18 @@ class Engine:
                 raise RuntimeUnavailableError(self.name, found.reason)
             self._url = found.endpoint
         return self._url
+
+    def has_init(self) -> bool:
+        """Whether it can put a small init in front of a server. Of Podman that is not known before it fails.
+
+        Raises:
+            RuntimeUnavailableError: The engine does not answer.
+        """
+        if self._init is None:
+            with self.client("cannot ask what it has") as client:
+                commit: Mapping[str, str] = client.info().get("InitCommit") or {}
+            self._init = self.name == DOCKER and commit.get("ID", _NO_INIT) != _NO_INIT
+        return self._init
 
     @contextlib.contextmanager
     def client(self, doing: str, *, name: str = "") -> Generator[APIClient]:

@@ -6,6 +6,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from workloads.runtimes.container.labels import Keys
 from workloads.runtimes.container.listing import listed
 
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ def remove_containers(engine: Engine, owner: Owner, name: str) -> None:
         WorkloadFailedError: The engine cannot remove one.
         RuntimeUnavailableError: The engine does not answer.
     """
-    _each(lambda each: remove_container(engine, name, str(each["Id"])), listed(engine, owner, name))
+    auxiliary = Keys(owner.app).auxiliary
+    found = listed(engine, owner, name)
+    # A server may share the network of its gateway, which not every engine removes before it.
+    for last in (False, True):
+        some = [each for each in found if ((each.get("Labels") or {}).get(auxiliary) == "true") is last]
+        _each(lambda each: remove_container(engine, name, str(each["Id"])), some)
 
 
 def remove_container(engine: Engine, name: str, container: str) -> None:

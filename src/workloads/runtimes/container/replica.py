@@ -67,6 +67,7 @@ class ContainerReplica:
         index: int,
         address: tuple[str, int] | None,
         kept: bool = True,
+        after: Callable[[], object] = bool,
     ) -> None:
         """Take over a container that has been started.
 
@@ -78,6 +79,7 @@ class ContainerReplica:
             index: Its number within the workload.
             address: Where an HTTP server is reached.
             kept: Whether the container stays when it has ended.
+            after: Called when it has ended. Default: nothing is done.
         """
         self._engine = engine
         self._container = container
@@ -86,6 +88,7 @@ class ContainerReplica:
         self._index = index
         self._address = address
         self._kept = kept
+        self._after = after
         self._suspended = False
         self._asked = False
         self._exit = _GONE
@@ -217,6 +220,7 @@ class ContainerReplica:
             self._exit = self._await_exit()
             if not self._kept:
                 self._remove()
+            self._follow_up()
         finally:
             self._attachment.close()
             self._ended.set()
@@ -226,6 +230,12 @@ class ContainerReplica:
             remove_container(self._engine, self._workload, self._container)
         except WorkloadsError as error:
             _log.warning("container not removed", extra={"workload": self._workload, "reason": str(error)})
+
+    def _follow_up(self) -> None:
+        try:
+            self._after()
+        except WorkloadsError as error:  # whoever ends the workload finds what is left by its labels
+            _log.warning("gateway not stopped", extra={"workload": self._workload, "reason": str(error)})
 
     def _await_exit(self) -> Exit:
         delay = _RETRY

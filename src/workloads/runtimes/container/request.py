@@ -94,6 +94,7 @@ def container_request(
     secrets: Mapping[str, str],
     host_config: Mapping[str, Any],
     host_port: int = 0,
+    publishes: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> ContainerRequest:
     """The request for one copy of a workload's server.
@@ -107,14 +108,15 @@ def container_request(
         secrets: Resolved secrets: environment variable and value.
         host_config: What confines it, and its network, in the words of the engine's API.
         host_port: The port to listen on where the network is that of this machine; 0 for any other network.
+        publishes: Whether ports are published by this container; else another one leads to them. Default: True.
         environ: Further environment variables, which those of the run config go before. Default: none.
     """
     stdio = config.transport is TransportType.STDIO
     port = 0 if stdio else (host_port or config.target_port or TARGET_PORT)
-    published = bool(port) and host_config.get("NetworkMode") != _HOST
+    published = bool(port) and publishes and host_config.get("NetworkMode") != _HOST
     name = container_name(config, owner, index)
     variables = {**(environ or {}), **_variables(config, port, published=published)}
-    bindings = _bindings(config, port if published else 0)
+    bindings = _bindings(config, port if published else 0) if publishes else {}
     body: dict[str, Any] = {
         "Image": config.image,
         "Env": assignments({key: value for key, value in variables.items() if key not in secrets}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,9 +15,11 @@ from workloads.runtimes.container.hardening import hardening
 from workloads.runtimes.container.images import ensure_image, image_id
 from workloads.runtimes.container.leftovers import end_containers, remove_containers
 from workloads.runtimes.container.listing import listed, sightings
-from workloads.runtimes.container.request import LOOPBACK, container_request
+from workloads.runtimes.container.networks import network_mode
+from workloads.runtimes.container.request import LOOPBACK, TARGET_PORT, container_name, container_request
 from workloads.runtimes.container.starting import started
-from workloads.runtimes.engines import DOCKER, PODMAN
+from workloads.runtimes.container.ways import close_way, open_way, remove_ways
+from workloads.runtimes.engines import DOCKER, PODMAN, endpoints
 from workloads.runtimes.protocol import Owner
 
 if TYPE_CHECKING:
@@ -24,13 +27,13 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
     from workloads.errors import Problem
+    from workloads.runtimes.container.hardening import Hardening
     from workloads.runtimes.container.replica import ContainerReplica
     from workloads.runtimes.protocol import Sighting
 
 __all__ = ("ContainerRuntime", "docker", "podman")
 
 _NOBODY = Owner(app=DEFAULT_APP, scope="")
-_MANAGED = ("", "bridge", "default")
 
 
 def docker() -> ContainerRuntime:
@@ -99,10 +102,11 @@ class ContainerRuntime:
             config: What would be run; one that is not refused.
 
         Raises:
-            WorkloadFailedError: The image is not there.
+            RunConfigError: It would show a server what none may see.
+            WorkloadFailedError: The image is not there, or what shall be mounted is not.
             RuntimeUnavailableError: The engine does not answer.
         """
-        _check_mounts(config)
+        _check_mounts(self._hardening(config), config.name)
         present = image_id(self._engine, config.image, name=config.name)
         if not present and config.pull == "never":
             ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
@@ -130,17 +134,38 @@ class ContainerRuntime:
         del folder
         if problems := self.refusals(config):
             raise RunConfigError(problems)
-        _check_mounts(config)
+        _check_mounts(self._hardening(config), config.name)
         image = ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
-        request = container_request(
-            config,
+        host_port = _host_port(config)
+        way = open_way(
+            self._engine,
             self._owner,
+            config,
             index,
-            secrets=secrets,
-            host_config=hardening(config).host_config() | _network(config),
-            host_port=_host_port(config),
+            container=container_name(config, self._owner, index),
+            port=0 if config.transport is TransportType.STDIO else config.target_port or TARGET_PORT,
         )
-        return started(self._engine, self._owner, config.name, request, index, image=image, log=log)
+        try:
+            request = container_request(
+                config,
+                self._owner,
+                index,
+                secrets=secrets,
+                host_config=self._hardening(config).host_config() | {"NetworkMode": way.mode},
+                host_port=host_port,
+                publishes=way.publishes,
+                environ=way.environ,
+            )
+            return started(self._engine, self._owner, config.name, request, index, way=way, image=image, log=log)
+        except BaseException:
+            close_way(self._engine, self._owner, config.name, way)
+            raise
+
+    def _hardening(self, config: RunConfig) -> Hardening:
+        """What confines a server, for which the engine and the application's folders are out of reach."""
+        sockets = [each.url.removeprefix("unix://") for each in endpoints(os.environ) if each.url.startswith("unix://")]
+        place = self._engine.url.removeprefix("unix://")
+        return hardening(config, guarded=(*sockets, place, *self._owner.folders), init=self._engine.has_init())
 
     def sightings(self, name: str = "") -> list[Sighting]:
         """The servers of the owner's workloads that there are, by one call however many there are.
@@ -177,39 +202,33 @@ class ContainerRuntime:
             RuntimeUnavailableError: It does not answer.
         """
         remove_containers(self._engine, self._owner, name)
+        remove_ways(self._engine, self._owner, name)
 
     def close(self) -> None:
         """Close idle connections. Idempotent."""
         self._engine.close()
 
 
-def _check_mounts(config: RunConfig) -> None:
+def _check_mounts(confined: Hardening, name: str) -> None:
     """Check that what shall be mounted is there: some engines would make a folder of it.
 
     Raises:
         WorkloadFailedError: It is not.
     """
-    for mount in hardening(config).mounts:
+    for mount in confined.mounts:
         if not mount.volume:
             try:
                 Path(mount.source).stat()
             except FileNotFoundError:
                 reason = f"{mount.source} shall be mounted and does not exist; create it first"
-                raise WorkloadFailedError(config.name, reason) from None
+                raise WorkloadFailedError(name, reason) from None
             except OSError:
                 continue  # the engine may see more than this user
 
 
-def _network(config: RunConfig) -> dict[str, str]:
-    """The network of a container, where it is another one than the engine's own."""
-    profile = config.effective_permission_profile
-    mode = "" if profile.network is None else profile.network.mode
-    return {} if mode in _MANAGED else {"NetworkMode": mode}
-
-
 def _host_port(config: RunConfig) -> int:
     """The port that an HTTP server listens on which has the network of this machine; 0 for any other."""
-    if _network(config).get("NetworkMode") != "host" or config.transport is TransportType.STDIO:
+    if network_mode(config) != "host" or config.transport is TransportType.STDIO:
         return 0
     from workloads.runtimes.process.ports import free_port, is_free
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from workloads.runtimes.container.labels import SCOPE
 from workloads.runtimes.container.leftovers import remove_container
 from workloads.runtimes.container.replica import ContainerReplica
 from workloads.runtimes.container.request import LOOPBACK
+from workloads.runtimes.container.ways import close_way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from workloads.errors import WorkloadsError
     from workloads.runtimes.container.engine import Engine
     from workloads.runtimes.container.request import ContainerRequest
+    from workloads.runtimes.container.ways import Way
     from workloads.runtimes.process.log import RotatingLog
     from workloads.runtimes.protocol import Owner
 
@@ -29,7 +32,7 @@ _TAKEN = ("port is already allocated", "address already in use")
 
 
 def started(
-    engine: Engine, owner: Owner, name: str, request: ContainerRequest, index: int, *, image: str, log: Path
+    engine: Engine, owner: Owner, name: str, request: ContainerRequest, index: int, *, way: Way, image: str, log: Path
 ) -> ContainerReplica:
     """Start a container; one that cannot be started is removed again.
 
@@ -39,6 +42,7 @@ def started(
         name: The workload.
         request: What to create, unless it is there.
         index: Its number within the workload, from 0.
+        way: How it is connected.
         image: The id of its image.
         log: Where its output goes.
 
@@ -56,7 +60,7 @@ def started(
         file.close()
         raise
     try:
-        replica = _run(engine, name, request, container, index, file, kept=bool(owner.scope))
+        replica = _run(engine, owner, name, request, container, index, way, file)
     except WorkloadFailedError as error:
         remove_container(engine, name, container)
         raise _understood(error, request) from error
@@ -120,7 +124,14 @@ def _present(engine: Engine, name: str, container: str) -> dict[str, Any] | None
 
 
 def _run(
-    engine: Engine, name: str, request: ContainerRequest, container: str, index: int, log: RotatingLog, *, kept: bool
+    engine: Engine,
+    owner: Owner,
+    name: str,
+    request: ContainerRequest,
+    container: str,
+    index: int,
+    way: Way,
+    log: RotatingLog,
 ) -> ContainerReplica:
     try:
         attachment = attach(engine, container, log, workload=name, stdio=request.stdio)
@@ -136,8 +147,16 @@ def _run(
     except BaseException:
         attachment.abandon()
         raise
-    address = (LOOPBACK, port) if port else None
-    return ContainerReplica(engine, container, attachment, workload=name, index=index, address=address, kept=kept)
+    return ContainerReplica(
+        engine,
+        container,
+        attachment,
+        workload=name,
+        index=index,
+        address=way.address or ((LOOPBACK, port) if port else None),
+        kept=bool(owner.scope),
+        after=functools.partial(close_way, engine, owner, name, way),
+    )
 
 
 def _understood(error: WorkloadFailedError, request: ContainerRequest) -> WorkloadsError:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -15,23 +14,24 @@ from workloads.runtimes.container.gateway.settings import READY
 from workloads.runtimes.container.gateway_image import gateway_image
 from workloads.runtimes.container.gateways import gateway_settings, isolated_environment, needs_gateway, sidecars
 from workloads.runtimes.container.labels import DIGEST, LAUNCH, REPLICA, SCOPE, Keys, selector
+from workloads.runtimes.container.leftovers import remove_container
 from workloads.runtimes.container.networks import ensure_network, network_mode, remove_unused_network
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from docker import APIClient
 
     from workloads.config import RunConfig
     from workloads.runtimes.container.engine import Engine
-    from workloads.runtimes.container.gateways import Sidecar, Sidecars
+    from workloads.runtimes.container.gateways import Sidecar
     from workloads.runtimes.protocol import Owner
 
-__all__ = ("Way", "closed_way", "opened_way", "remove_ways")
+__all__ = ("Way", "close_way", "open_way", "remove_ways")
 
 _LOOPBACK = "127.0.0.1"
 _CHUNK = 4096
-_STOP_GRACE = 2.0
+_STOP_GRACE = 2
 _TOLD_OF_A_FAILURE = 20
 
 
@@ -45,6 +45,7 @@ class Way:
         publishes: Whether its own container publishes ports. Default: True.
         address: Where the server's port leads when another container publishes it; None for no port. Default: None.
         companions: Containers that are there for this server only, by id. Default: none.
+        volume: The volume that they share. Default: ``""``, none.
     """
 
     mode: str
@@ -52,9 +53,10 @@ class Way:
     publishes: bool = True
     address: tuple[str, int] | None = None
     companions: tuple[str, ...] = ()
+    volume: str = ""
 
 
-def opened_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, container: str, port: int) -> Way:
+def open_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, container: str, port: int) -> Way:
     """Have the network of a server, and what leads into and out of it. What is there and still right is taken again.
 
     Args:
@@ -82,36 +84,48 @@ def opened_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, c
         image=gateway_image(engine, name=config.name),
         labels=_labels(config, owner, index),
     )
-    companions: list[str] = []
+    way = Way("", volume=pair.volume)
     try:
-        return _opened(engine, owner, config.name, pair, port, companions)
+        with engine.client("cannot make the gateway of its network", name=config.name) as client:
+            client.create_volume(pair.volume, labels=pair.door.body["Labels"])
+        for sidecar in (pair.egress, pair.door):
+            prepared = _prepared(engine, owner, config.name, sidecar)
+            way = attrs.evolve(way, companions=(*way.companions, prepared))
+        _at_once(lambda container: _started(engine, config.name, container), way.companions)
+        return attrs.evolve(
+            way,
+            mode=f"container:{way.companions[-1]}",
+            environ=isolated_environment(),
+            publishes=False,
+            address=_address(engine, config.name, way.companions[0], port) if port else None,
+        )
     except BaseException:
-        closed_way(engine, config.name, companions)
+        close_way(engine, owner, config.name, way)
         raise
 
 
-def closed_way(engine: Engine, name: str, companions: tuple[str, ...] | list[str]) -> None:
-    """Stop what was there for a server that has ended. They stay, for its next start.
+def close_way(engine: Engine, owner: Owner, name: str, way: Way) -> None:
+    """Stop what was there for a server that has ended. It stays for the next start, unless nobody would find it then.
 
     Args:
-        engine: Where they are.
+        engine: Where it is.
+        owner: Whose it is.
         name: The workload.
-        companions: The containers, by id.
+        way: How the server was connected.
 
     Raises:
-        WorkloadFailedError: The engine cannot stop one.
+        WorkloadFailedError: The engine cannot stop something.
         RuntimeUnavailableError: It does not answer.
     """
-    from docker.errors import NotFound
-
-    def stop(container: str) -> None:
-        with engine.client("cannot stop the gateway of its network", name=name) as client:
-            try:
-                client.stop(container, timeout=math.ceil(_STOP_GRACE))
-            except NotFound:
-                return
-
-    _at_once(stop, companions)
+    if owner.scope:
+        _at_once(lambda container: _stopped(engine, name, container), way.companions)
+        return
+    for container in reversed(way.companions):  # the door has the network, so it goes before the volume is free
+        remove_container(engine, name, container)
+    if way.volume:
+        with engine.client("cannot remove the gateway of its network", name=name) as client:
+            _remove_volume(client, way.volume)
+    remove_unused_network(engine, owner, name=name)
 
 
 def remove_ways(engine: Engine, owner: Owner, name: str) -> None:
@@ -126,61 +140,59 @@ def remove_ways(engine: Engine, owner: Owner, name: str) -> None:
         WorkloadFailedError: The engine cannot remove something.
         RuntimeUnavailableError: It does not answer.
     """
-    from docker.errors import NotFound
-
     with engine.client("cannot remove the gateway of its network", name=name) as client:
         for volume in client.volumes(filters={"label": selector(owner, name)})["Volumes"] or ():
-            try:
-                client.remove_volume(volume["Name"])
-            except NotFound:
-                continue
+            _remove_volume(client, volume["Name"])
     remove_unused_network(engine, owner, name=name)
 
 
-def _opened(engine: Engine, owner: Owner, name: str, pair: Sidecars, port: int, companions: list[str]) -> Way:
-    with engine.client("cannot make the gateway of its network", name=name) as client:
-        client.create_volume(pair.volume, labels=pair.door.body["Labels"])
-        companions += [_prepared(client, owner, name, each) for each in (pair.egress, pair.door)]
-    _at_once(lambda container: _started(engine, name, container), companions)
-    egress, door = companions
-    address = None
-    if port:
-        with engine.client("cannot find the gateway of its network", name=name) as client:
-            bindings = client.inspect_container(egress)["NetworkSettings"]["Ports"].get(f"{port}/tcp") or ()
-        # The first is any free port; those that were chosen are for others.
-        address = next(((_LOOPBACK, int(each["HostPort"])) for each in bindings), None)
-        if address is None:
-            raise WorkloadFailedError(name, "the gateway of its network has ended; see its logs and start it again")
-    return Way(f"container:{door}", isolated_environment(), False, address, tuple(companions))
+def _address(engine: Engine, name: str, egress: str, port: int) -> tuple[str, int]:
+    """Where a port of the server is published by its gateway."""
+    with engine.client("cannot find the gateway of its network", name=name) as client:
+        bindings = client.inspect_container(egress)["NetworkSettings"]["Ports"].get(f"{port}/tcp") or ()
+    # The first is any free port; those that were chosen are for others.
+    for binding in bindings:
+        return _LOOPBACK, int(binding["HostPort"])
+    raise WorkloadFailedError(name, "the gateway of its network has ended; see its log, and start it again")
 
 
-def _prepared(client: APIClient, owner: Owner, name: str, sidecar: Sidecar) -> str:
+def _prepared(engine: Engine, owner: Owner, name: str, sidecar: Sidecar) -> str:
     """The container of last time if it is still right, else a new one; by id."""
     from docker.errors import NotFound
 
+    with engine.client("cannot make the gateway of its network", name=name) as client:
+        try:
+            present = client.inspect_container(sidecar.name)
+        except NotFound:
+            present = None
+        if present is not None:
+            labels: Mapping[str, str] = present["Config"].get("Labels") or {}
+            if labels.get(SCOPE) != owner.scope:
+                reason = f"a container named {sidecar.name!r} exists that is not this workload's; remove or rename it"
+                raise WorkloadFailedError(name, reason)
+            if labels.get(DIGEST) == sidecar.digest:
+                return str(present["Id"])
+            for dependent in [*_sharing(client, owner, str(present["Id"])), str(present["Id"])]:
+                remove_container(engine, name, dependent)
+        labelled = {**sidecar.body["Labels"], DIGEST: sidecar.digest, LAUNCH: owner.launch_id}
+        created = client.create_container_from_config({**sidecar.body, "Labels": labelled}, sidecar.name)
+        return str(created["Id"])
+
+
+def _sharing(client: APIClient, owner: Owner, container: str) -> list[str]:
+    """The containers that share the network of another one, by id. Podman removes none that others need."""
+    mode = f"container:{container}"
+    found = client.containers(all=True, filters={"label": f"{SCOPE}={owner.scope}"})
+    return [str(each["Id"]) for each in found if (each.get("HostConfig") or {}).get("NetworkMode") == mode]
+
+
+def _remove_volume(client: APIClient, volume: str) -> None:
+    from docker.errors import NotFound
+
     try:
-        present = client.inspect_container(sidecar.name)
+        client.remove_volume(volume)
     except NotFound:
-        present = None
-    if present is not None:
-        labels: Mapping[str, str] = present["Config"].get("Labels") or {}
-        if labels.get(SCOPE) != owner.scope:
-            reason = f"a container named {sidecar.name!r} exists that is not this workload's; remove or rename it"
-            raise WorkloadFailedError(name, reason)
-        if labels.get(DIGEST) == sidecar.digest:
-            return str(present["Id"])
-        _removed(client, present)
-    body = {**sidecar.body, "Labels": {**sidecar.body["Labels"], DIGEST: sidecar.digest, LAUNCH: owner.launch_id}}
-    return str(client.create_container_from_config(body, sidecar.name)["Id"])
-
-
-def _removed(client: APIClient, present: Mapping[str, Any]) -> None:
-    """Remove a container of another form, and whoever shares its network: Podman removes none that others need."""
-    identity = str(present["Id"])
-    for each in client.containers(all=True, filters={"label": f"{SCOPE}={present['Config']['Labels'][SCOPE]}"}):
-        if each.get("HostConfig", {}).get("NetworkMode") == f"container:{identity}":
-            client.remove_container(str(each["Id"]), v=True, force=True)
-    client.remove_container(identity, v=True, force=True)
+        return
 
 
 def _started(engine: Engine, name: str, container: str) -> None:
@@ -223,9 +235,18 @@ def _public_addresses() -> list[str]:
     return sorted({str(each) for each in map(as_address, texts) if each is not None and is_public(each)})
 
 
-def _at_once(work: Any, containers: tuple[str, ...] | list[str]) -> None:
-    if not containers:
-        return
-    with ThreadPoolExecutor(len(containers), thread_name_prefix="workloads-gateway") as pool:
-        for outcome in [pool.submit(work, container) for container in containers]:
-            outcome.result()
+def _stopped(engine: Engine, name: str, container: str) -> None:
+    from docker.errors import NotFound
+
+    with engine.client("cannot stop the gateway of its network", name=name) as client:
+        try:
+            client.stop(container, timeout=_STOP_GRACE)
+        except NotFound:
+            return
+
+
+def _at_once(work: Callable[[str], None], containers: Sequence[str]) -> None:
+    if containers:
+        with ThreadPoolExecutor(len(containers), thread_name_prefix="workloads-gateway") as pool:
+            for outcome in [pool.submit(work, container) for container in containers]:
+                outcome.result()
