@@ -158,7 +158,7 @@ class ContainerRuntime:
             )
             return started(self._engine, self._owner, config.name, request, index, way=way, image=image, log=log)
         except BaseException:
-            close_way(self._engine, self._owner, config.name, way)
+            close_way(self._engine, self._owner, config.name, way, kept=False)
             raise
 
     def _hardening(self, config: RunConfig) -> Hardening:

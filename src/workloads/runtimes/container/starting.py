@@ -147,6 +147,7 @@ def _run(
     except BaseException:
         attachment.abandon()
         raise
+    kept = bool(owner.scope)  # without one nobody would find it again
     return ContainerReplica(
         engine,
         container,
@@ -154,8 +155,8 @@ def _run(
         workload=name,
         index=index,
         address=way.address or ((LOOPBACK, port) if port else None),
-        kept=bool(owner.scope),
-        after=functools.partial(close_way, engine, owner, name, way),
+        kept=kept,
+        after=functools.partial(close_way, engine, owner, name, way, kept=kept),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -89,7 +89,7 @@ def open_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, con
         with engine.client("cannot make the gateway of its network", name=config.name) as client:
             client.create_volume(pair.volume, labels=pair.door.body["Labels"])
         for sidecar in (pair.egress, pair.door):
-            prepared = _prepared(engine, owner, config.name, sidecar)
+            prepared = _prepared(engine, owner, config.name, sidecar, container)
             way = attrs.evolve(way, companions=(*way.companions, prepared))
         _at_once(lambda container: _started(engine, config.name, container), way.companions)
         return attrs.evolve(
@@ -100,24 +100,25 @@ def open_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, con
             address=_address(engine, config.name, way.companions[0], port) if port else None,
         )
     except BaseException:
-        close_way(engine, owner, config.name, way)
+        close_way(engine, owner, config.name, way, kept=False)
         raise
 
 
-def close_way(engine: Engine, owner: Owner, name: str, way: Way) -> None:
-    """Stop what was there for a server that has ended. It stays for the next start, unless nobody would find it then.
+def close_way(engine: Engine, owner: Owner, name: str, way: Way, *, kept: bool) -> None:
+    """Stop what was there for a server that has ended.
 
     Args:
         engine: Where it is.
         owner: Whose it is.
         name: The workload.
         way: How the server was connected.
+        kept: Whether what was there stays for the next start.
 
     Raises:
         WorkloadFailedError: The engine cannot stop something.
         RuntimeUnavailableError: It does not answer.
     """
-    if owner.scope:
+    if kept:
         _at_once(lambda container: _stopped(engine, name, container), way.companions)
         return
     for container in reversed(way.companions):  # the door has the network, so it goes before the volume is free
@@ -156,34 +157,34 @@ def _address(engine: Engine, name: str, egress: str, port: int) -> tuple[str, in
     raise WorkloadFailedError(name, "the gateway of its network has ended; see its log, and start it again")
 
 
-def _prepared(engine: Engine, owner: Owner, name: str, sidecar: Sidecar) -> str:
+def _prepared(engine: Engine, owner: Owner, name: str, sidecar: Sidecar, server: str) -> str:
     """The container of last time if it is still right, else a new one; by id."""
+    present = _present(engine, owner, name, sidecar.name)
+    if present is not None:
+        if (present["Config"].get("Labels") or {}).get(DIGEST) == sidecar.digest:
+            return str(present["Id"])
+        # The server may share its network, and Podman removes none that others need.
+        for old in (_present(engine, owner, name, server), present):
+            if old is not None:
+                remove_container(engine, name, str(old["Id"]))
+    labelled = {**sidecar.body["Labels"], DIGEST: sidecar.digest, LAUNCH: owner.launch_id}
+    with engine.client("cannot make the gateway of its network", name=name) as client:
+        return str(client.create_container_from_config({**sidecar.body, "Labels": labelled}, sidecar.name)["Id"])
+
+
+def _present(engine: Engine, owner: Owner, name: str, container: str) -> dict[str, Any] | None:
+    """What the engine tells of a container of this owner's; None when there is none of that name."""
     from docker.errors import NotFound
 
-    with engine.client("cannot make the gateway of its network", name=name) as client:
+    with engine.client("cannot look for the gateway of its network", name=name) as client:
         try:
-            present = client.inspect_container(sidecar.name)
+            present = client.inspect_container(container)
         except NotFound:
-            present = None
-        if present is not None:
-            labels: Mapping[str, str] = present["Config"].get("Labels") or {}
-            if labels.get(SCOPE) != owner.scope:
-                reason = f"a container named {sidecar.name!r} exists that is not this workload's; remove or rename it"
-                raise WorkloadFailedError(name, reason)
-            if labels.get(DIGEST) == sidecar.digest:
-                return str(present["Id"])
-            for dependent in [*_sharing(client, owner, str(present["Id"])), str(present["Id"])]:
-                remove_container(engine, name, dependent)
-        labelled = {**sidecar.body["Labels"], DIGEST: sidecar.digest, LAUNCH: owner.launch_id}
-        created = client.create_container_from_config({**sidecar.body, "Labels": labelled}, sidecar.name)
-        return str(created["Id"])
-
-
-def _sharing(client: APIClient, owner: Owner, container: str) -> list[str]:
-    """The containers that share the network of another one, by id. Podman removes none that others need."""
-    mode = f"container:{container}"
-    found = client.containers(all=True, filters={"label": f"{SCOPE}={owner.scope}"})
-    return [str(each["Id"]) for each in found if (each.get("HostConfig") or {}).get("NetworkMode") == mode]
+            return None
+    if (present["Config"].get("Labels") or {}).get(SCOPE) != owner.scope:
+        reason = f"a container named {container!r} exists that is not this workload's; remove or rename it"
+        raise WorkloadFailedError(name, reason)
+    return present
 
 
 def _remove_volume(client: APIClient, volume: str) -> None:
