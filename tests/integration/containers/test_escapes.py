@@ -16,12 +16,12 @@ from tests.support.waiting import wait_until
 from workloads import PermissionProfile, RunConfig
 from workloads.config.permissions import NetworkPermissions, OutboundPermissions
 from workloads.runtimes.container.engine import Engine
-from workloads.runtimes.container.hardening import hardening
-from workloads.runtimes.container.ways import open_way, remove_ways
+from workloads.runtimes.container.runtime import ContainerRuntime
 from workloads.runtimes.protocol import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support import engines
 
@@ -91,7 +91,7 @@ class Box:
         code = f"print(json.dumps({{path: attempt(lambda: open(path, 'w').write('x')) for path in {paths!r}}}))"
         return json.loads(self.run(code))
 
-    def execute(self, *command: str, user: str = "", container: str = "box.0") -> tuple[int, str]:
+    def execute(self, *command: str, user: str = "", container: str = "box") -> tuple[int, str]:
         """Exit code and output of a command in a container."""
         with contextlib.closing(self.engine.client()) as client:
             number = client.exec_create(container, list(command), user=user)["Id"]
@@ -105,38 +105,22 @@ class Box:
 
 
 @contextlib.contextmanager
-def server(test_engine: engines.Engine, client: Any, config: RunConfig, *command: str) -> Iterator[tuple[str, Any]]:
-    """A container as the runtime makes it; gives its id, and where its port leads."""
-    engine = Engine(test_engine.name, test_engine.url)
-    container = f"{config.name}.0"
-    way = open_way(engine, OWNER, config, 0, container=container, port=PORT)
-    body = {
-        "Image": test_engine.python,
-        "Cmd": list(command),
-        "Env": [f"{key}={value}" for key, value in way.environ.items()],
-        "StopSignal": "SIGKILL",  # the interpreter as first process heeds no other
-        "HostConfig": {"NetworkMode": way.mode, **hardening(config).host_config()},
-    }
-    identities = [*way.companions, client.create_container_from_config(body, container)["Id"]]
+def server(runtime: ContainerRuntime, config: RunConfig, folder: Path) -> Iterator[tuple[str, int] | None]:
+    """A server that runs; gives where its port leads."""
+    replica = runtime.start_replica(config, 0, secrets={}, log=folder / f"{config.name}.log", folder=folder)
     try:
-        client.start(identities[-1])
-        yield identities[-1], way.address
+        yield replica.address
     finally:
-        for identity in reversed(identities):
-            client.remove_container(identity, force=True, v=True)
-        remove_ways(engine, OWNER, config.name)
-        engine.close()
+        replica.kill()
+        replica.wait(60)
+        runtime.remove(config.name)
 
 
-def config_of(name: str, *, isolated: bool, **fields: Any) -> RunConfig:
-    profile = fields.pop("permission_profile", PermissionProfile.builtin("network"))
+def config_of(name: str, image: str, *, bind: str = "0.0.0.0", **fields: Any) -> RunConfig:
+    """A web server; its container is named as the workload."""
+    command = ("python3", "-m", "http.server", str(PORT), "--bind", bind, "--directory", "/servers")
     return RunConfig(
-        name=name,
-        image="x",
-        transport="streamable-http",
-        isolate_network=isolated,
-        permission_profile=profile,
-        **fields,
+        name=name, container_name=name, image=image, transport="streamable-http", command=command, **fields
     )
 
 
@@ -152,25 +136,24 @@ def box(each_engine: engines.Engine, tmp_path_factory: pytest.TempPathFactory) -
     for name in ("read", "write"):
         (shared / name).mkdir()
         (shared / name / "file").write_text("kept")
-    web = ("python3", "-m", "http.server", str(PORT), "--directory", "/servers")
+    folder, image = tmp_path_factory.mktemp("servers"), each_engine.python
+    runtime = ContainerRuntime(Engine(each_engine.name, each_engine.url), OWNER)
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(contextlib.closing(each_engine.client()))
-        others = [
-            address_of(
-                client, stack.enter_context(server(each_engine, client, config_of(name, isolated=False), *web))[0]
-            )
-            for name in ("target", "neighbour")
-        ]
-        outbound = OutboundPermissions(allow_host=(others[0], "target.0", "allowed.example"), allow_port=(PORT,))
+        stack.enter_context(contextlib.closing(runtime))
+        with contextlib.closing(each_engine.client()) as client:
+            for name in ("target", "neighbour"):
+                stack.enter_context(server(runtime, config_of(name, image), folder))
+            target, neighbour = (address_of(client, name) for name in ("target", "neighbour"))
+        outbound = OutboundPermissions(allow_host=(target, "target", "allowed.example"), allow_port=(PORT,))
         profile = PermissionProfile(
             read=(f"{shared}/read:/data/read",),
             write=(f"{shared}/write:/data/write",),
             network=NetworkPermissions(outbound=outbound),
         )
-        config = config_of("box", isolated=True, permission_profile=profile, memory="96m", pids=48)
-        inside = ("python3", "-m", "http.server", str(PORT), "--bind", "127.0.0.1", "--directory", "/servers")
-        _, address = stack.enter_context(server(each_engine, client, config, *inside))
-        yield Box(each_engine, address, *others)
+        limits = {"memory": "96m", "pids": 48, "isolate_network": True, "permission_profile": profile}
+        address = stack.enter_context(server(runtime, config_of("box", image, bind="127.0.0.1", **limits), folder))
+        assert address is not None
+        yield Box(each_engine, address, target, neighbour)
 
 
 @pytest.fixture
@@ -199,14 +182,14 @@ def test_it_serves_this_machine(box):
 
 @pytest.mark.parametrize("host", ["address", "name"])
 def test_what_is_allowed_is_reached_through_the_proxy_that_its_environment_names(box, host):
-    target = box.target if host == "address" else "target.0"
+    target = box.target if host == "address" else "target"
     code = f"print(urllib.request.urlopen('http://{target}:{PORT}/', timeout=20).status)"
     assert box.run(code) == "200"
     assert box.run(f"print(through('CONNECT {target}:{PORT} HTTP/1.1'))") == "HTTP/1.1 200 Connection established"
 
 
 def test_a_name_that_is_allowed_has_an_address(box):
-    assert box.run("print(socket.gethostbyname('target.0'))") == box.target
+    assert box.run("print(socket.gethostbyname('target'))") == box.target
 
 
 def test_it_has_a_network_with_loopback_and_nothing_else(box):
@@ -217,7 +200,7 @@ def test_it_has_a_network_with_loopback_and_nothing_else(box):
 def test_a_name_that_is_not_allowed_is_not_looked_up(box):
     code = "\n".join(
         f"print(attempt(lambda: socket.getaddrinfo({name!r}, 80)))"
-        for name in ("neighbour.0", "secret-data.other.example", "host.docker.internal")
+        for name in ("neighbour", "secret-data.other.example", "host.docker.internal")
     )
     failed = f"{socket.EAI_NONAME} "
     assert all(f"({failed.strip()}," in line for line in box.run(code).splitlines()), box.run(code)
@@ -247,7 +230,7 @@ def test_not_even_what_is_allowed_is_reached_around_the_proxy(box):
 def test_nothing_else_is_reached_through_the_proxy(box):
     told = box.proxied(
         f"CONNECT {box.neighbour}:{PORT} HTTP/1.1",
-        f"CONNECT neighbour.0:{PORT} HTTP/1.1",
+        f"CONNECT neighbour:{PORT} HTTP/1.1",
         f"CONNECT {box.target}:{PORT + 1} HTTP/1.1",
         f"GET http://{box.neighbour}:{PORT}/ HTTP/1.1",
         f"CONNECT localhost:{PORT} HTTP/1.1",
@@ -274,7 +257,7 @@ def test_this_machine_is_not_reached(box, listener):
 
 def test_it_is_not_reached_by_another_workload(box):
     """The way in is for this machine alone: a container on the same network is turned away."""
-    ingress = box.inspect("box.0-egress")["NetworkSettings"]["Networks"]
+    ingress = box.inspect("box-egress")["NetworkSettings"]["Networks"]
     (network,) = ingress.values()
     code = f"""
 import socket
@@ -285,7 +268,7 @@ with socket.create_connection(({network["IPAddress"]!r}, {PORT}), 20) as line:
     except ConnectionResetError:
         print(b"")
 """
-    assert box.execute("python3", "-c", code, container="neighbour.0") == (0, "b''\n")
+    assert box.execute("python3", "-c", code, container="neighbour") == (0, "b''\n")
 
 
 def test_it_writes_its_mounts_and_scratch_space(box):
@@ -374,7 +357,7 @@ def test_memory_ends_at_its_limit(box):
 
 
 def test_its_gateway_is_confined_too(box):
-    for name in ("box.0-egress", "box.0-ingress"):
+    for name in ("box-egress", "box-ingress"):
         told = box.inspect(name)
         host = told["HostConfig"]
         assert told["Config"]["User"] == "65532:65532"
@@ -389,4 +372,4 @@ def test_its_gateway_is_confined_too(box):
 
 
 def test_privileged_is_only_what_a_profile_asks_for(box):
-    assert not box.inspect("box.0")["HostConfig"]["Privileged"]
+    assert not box.inspect("box")["HostConfig"]["Privileged"]
