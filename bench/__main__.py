@@ -22,6 +22,7 @@ BENCHMARKS = (
     "scaletozero",
     "bridge",
     "watching",
+    "containers",
 )
 OUT = Path(__file__).parent / "out"
 

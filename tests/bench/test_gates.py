@@ -7,7 +7,7 @@ from bench.__main__ import BENCHMARKS
 
 from bench import harness
 
-NEEDS = {"bridge": ("uvx", "mcp-proxy"), "mcp_calls": ("mcp",), "proxy": ("wrk",)}
+NEEDS = {"bridge": ("uvx", "mcp-proxy"), "containers": ("docker",), "mcp_calls": ("mcp",), "proxy": ("wrk",)}
 
 
 @pytest.mark.timeout(600)
