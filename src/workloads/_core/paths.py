@@ -16,12 +16,13 @@ from workloads.errors import StateError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("DEFAULT_APP", "Paths")
+__all__ = ("DEFAULT_APP", "TOOLHIVE", "Paths")
 
 DEFAULT_APP = "workloads"
 """The application directory of this library."""
 
-_TOOLHIVE = "toolhive"
+TOOLHIVE = "toolhive"
+"""The application directory of ToolHive."""
 
 
 @attrs.frozen
@@ -57,7 +58,7 @@ class Paths:
             return cls(folder, folder)
         environ = os.environ if environ is None else environ
         state, data = ".local/state", ".local/share"
-        if sys.platform == "darwin" and app == _TOOLHIVE:
+        if sys.platform == "darwin" and app == TOOLHIVE:
             # Where ToolHive puts both on macOS; other command-line programs, this one too, keep to XDG there.
             state = data = "Library/Application Support"
         return cls(

@@ -138,13 +138,13 @@ def _serve(
     from workloads._core.paths import Paths
     from workloads.managers.handshake import Event, Reporter
 
-    paths = Paths.locate(state_dir=context.obj.state_dir)
     reporter = Reporter(report_fd)
     try:
         if name is not None:
-            _run_stored(name, paths, reporter, signals, pre_stop_delay)
+            _run_stored(name, context.obj.state_dir, reporter, signals, pre_stop_delay)
         else:
             assert config_file is not None
+            paths = Paths.locate(state_dir=context.obj.state_dir)
             if replicas:
                 _route(config_file, replicas, paths, signals, pre_stop_delay, control)
                 return 0
@@ -160,14 +160,18 @@ def _serve(
     return 0
 
 
-def _run_stored(name: str, paths: Paths, reporter: Reporter, signals: ShutdownSignals, pre_stop_delay: float) -> None:
+def _run_stored(
+    name: str, state_dir: Path | None, reporter: Reporter, signals: ShutdownSignals, pre_stop_delay: float
+) -> None:
     """Run a workload that a manager has stored; what no file may hold comes on standard input."""
+    from workloads._core.paths import Paths
     from workloads.managers.handshake import Start
     from workloads.managers.inventory import Inventory
 
     start = Start.decode(sys.stdin.buffer.readline())
     if start is None:
         raise WorkloadFailedError(name, "who started its proxy runner has gone")
+    paths = Paths.locate(start.app, state_dir)
     inventory = Inventory(paths)
     record = inventory.records.read(name)
     runtime = "process" if record is None else record.runtime
@@ -275,6 +279,7 @@ def _run(
             load_runtime(runtime),
             ownership,
             paths=paths,
+            app=start.app,
             secrets=start.secrets,
             headers=start.headers,
             shutdown=shutdown,

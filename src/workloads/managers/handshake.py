@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from workloads._core.paths import DEFAULT_APP
 from workloads.errors import PortInUseError, WorkloadFailedError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Start:
         proposed: Whether to run the proposed run config, not the stored one.
         launch_id: The start on record when the runner takes the workload must be this one; empty for whichever.
         headers: Resolved headers for a remote server.
+        app: Whose folder the workload is kept in.
     """
 
     secrets: Mapping[str, str] = attrs.field(repr=False)
@@ -42,6 +44,7 @@ class Start:
     proposed: bool = False
     launch_id: str = ""
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    app: str = DEFAULT_APP
 
     def encode(self) -> bytes:
         """The line to send."""

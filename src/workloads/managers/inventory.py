@@ -46,6 +46,10 @@ class Inventory:
         self.containers = Containers(paths, app)
         self._cached = self.configs.cache(), self.statuses.cache(), self.records.cache()
 
+    def close(self) -> None:
+        """Close the connections to engines. Idempotent."""
+        self.containers.close()
+
     def names(self) -> list[str]:
         """The names of all workloads, sorted."""
         return self.configs.names()

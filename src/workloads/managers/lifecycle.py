@@ -198,7 +198,7 @@ class Lifecycle:
     def _resolve(self, config: RunConfig) -> Start:
         """What a runner of this run config must know and no file may hold."""
         paths, app = self._inventory.paths, self._settings.app
-        return Start(secrets_of(config, paths, app=app), headers=headers_of(config, paths, app=app))
+        return Start(secrets_of(config, paths, app=app), headers=headers_of(config, paths, app=app), app=app)
 
     def _spawn_on_free_port(self, config: RunConfig, *, foreground: bool) -> RunnerHandle:
         """Store the run config with the port of its proxy, and start its runner.

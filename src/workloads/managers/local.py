@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
+from workloads._core.paths import DEFAULT_APP, TOOLHIVE
 from workloads.errors import GroupNotFoundError, WorkloadFailedError, WorkloadNotFoundError
 from workloads.managers.settings import Settings
 from workloads.model import Capability
@@ -49,6 +52,32 @@ class LocalManager:
         self._settings = settings if settings is not None else Settings()
         self._parts: tuple[Inventory, Lifecycle] | None = None
 
+    @classmethod
+    def open(
+        cls, app: str = DEFAULT_APP, *, runtime: str | None = None, settings: Settings | None = None
+    ) -> LocalManager:
+        """A manager of the workloads of another application: of what ToolHive's ``thv`` runs, and can read from here.
+
+        Args:
+            app: The application: ``toolhive``, or ``workloads`` (the default) for those of this library.
+            runtime: What executes **new** workloads; None detects it.
+            settings: Where the state is, and more; None takes the defaults.
+
+        Raises:
+            RuntimeNotFoundError: The runtime asked for does not exist; lists the usable ones.
+            RuntimeUnavailableError: It cannot be used here; says why, and lists the usable ones.
+
+        Example:
+            >>> import tempfile, pathlib
+            >>> settings = Settings(state_dir=pathlib.Path(tempfile.mkdtemp()))
+            >>> with LocalManager.open(settings=settings) as manager:
+            ...     manager.list_workloads()
+            []
+        """
+        from workloads.runtimes.detection import choose_runtime
+
+        return cls(choose_runtime(runtime), settings=attrs.evolve(settings or Settings(), app=app))
+
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond the verbs that every manager has."""
@@ -63,7 +92,7 @@ class LocalManager:
         """Free what the manager itself holds. Workloads go on. Idempotent."""
         parts, self._parts = self._parts, None
         if parts is not None:
-            parts[0].containers.close()
+            parts[0].close()
 
     def __enter__(self) -> Self:
         return self
@@ -217,11 +246,20 @@ class LocalManager:
     def _open(self) -> tuple[Inventory, Lifecycle]:
         if self._parts is None:
             from workloads._core.paths import Paths
-            from workloads.managers.inventory import Inventory
-            from workloads.managers.lifecycle import Lifecycle
 
-            inventory = Inventory(Paths.locate(self._settings.app, self._settings.state_dir), self._settings.app)
-            self._parts = inventory, Lifecycle(inventory, self._runtime, self._settings)
+            paths = Paths.locate(self._settings.app, self._settings.state_dir)
+            if self._settings.app == TOOLHIVE:
+                from workloads.managers.toolhive.inventory import ToolHiveInventory
+                from workloads.managers.toolhive.lifecycle import ToolHiveLifecycle
+
+                toolhive = ToolHiveInventory(paths)
+                self._parts = toolhive, ToolHiveLifecycle(toolhive, self._runtime, self._settings)
+            else:
+                from workloads.managers.inventory import Inventory
+                from workloads.managers.lifecycle import Lifecycle
+
+                inventory = Inventory(paths, self._settings.app)
+                self._parts = inventory, Lifecycle(inventory, self._runtime, self._settings)
         return self._parts
 
 

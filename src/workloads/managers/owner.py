@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads._core import process
+from workloads._core.paths import DEFAULT_APP
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.managers.containers import owner_of
 from workloads.managers.handshake import Event
@@ -175,6 +176,7 @@ async def run_owned(
     ownership: Ownership,
     *,
     paths: Paths,
+    app: str = DEFAULT_APP,
     secrets: Mapping[str, str],
     shutdown: asyncio.Event,
     headers: Mapping[str, str] | None = None,
@@ -188,6 +190,7 @@ async def run_owned(
         runtime: What executes it.
         ownership: The ownership, entered.
         paths: Where the state is.
+        app: Whose folder that is. Default: this library's own.
         secrets: Resolved secrets: environment variable and value.
         shutdown: Set it to drain and end.
         headers: Resolved headers for a remote server. Default: None, there are none.
@@ -199,7 +202,7 @@ async def run_owned(
     """
     base = config.effective_base_name
     if isinstance(runtime, LastingRuntime):
-        runtime = runtime.owned(owner_of(paths, launch_id=ownership.launch_id))
+        runtime = runtime.owned(owner_of(paths, app, launch_id=ownership.launch_id))
     runner = ProxyRunner(
         config,
         runtime=runtime,

@@ -16,10 +16,12 @@ from workloads.runtimes.registry import Usability
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ("DOCKER", "PODMAN", "Endpoint", "Engines", "endpoints", "prefers_podman")
+__all__ = ("ABSENT", "DOCKER", "PODMAN", "Endpoint", "Engines", "endpoints", "prefers_podman")
 
 DOCKER = "docker"
 PODMAN = "podman"
+ABSENT = "no socket of it was found"
+"""Why an engine cannot be used that is not there at all."""
 
 _SOCKETS = ((PODMAN, variables.PODMAN_SOCKET), (DOCKER, variables.DOCKER_SOCKET), (DOCKER, variables.COLIMA_SOCKET))
 _HOSTS = ((DOCKER, variables.DOCKER_HOST), (PODMAN, variables.CONTAINER_HOST))
@@ -132,7 +134,7 @@ def _absence(engine: str, answers: Mapping[Endpoint, Pong]) -> str:
         for endpoint, pong in answers.items()
         if endpoint.engine == engine and not pong.engine and (endpoint.source or not pong.absent)
     ]
-    return "; ".join(telling) or "no socket of it was found"
+    return "; ".join(telling) or ABSENT
 
 
 def _url(value: str) -> str:

@@ -1,0 +1,63 @@
+"""What ToolHive's ``thv`` runs on an engine, managed from here."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from tests.support.thv import status_of
+
+from workloads.model import WorkloadStatus
+
+
+def test_what_runs_is_listed_and_inspected_without_its_sidecars(engine, manager, deploy):
+    deployment = deploy(config={"group": "default", "cmd_args": ["--flag"]}, labels={"team": "research"})
+    (shown,) = manager.list_workloads()
+    assert shown == manager.get_workload("github")
+    assert (shown.name, shown.runtime, shown.status) == ("github", engine.name, WorkloadStatus.RUNNING)
+    assert (shown.url, shown.labels["team"]) == (f"http://127.0.0.1:{deployment.port}/mcp", "research")
+    assert manager.list_workloads(labels={"team": "research"}) == [shown]
+    assert manager.list_workloads_in_group("default") == [shown]
+    assert manager.get_run_config("github").cmd_args == ("--flag",)
+    assert manager.does_workload_exist("github")
+    assert not manager.does_workload_exist("github-dns")
+
+
+@pytest.mark.parametrize("isolated", [None, False])
+def test_stopping_ends_the_proxy_then_the_containers(manager, deploy, toolhive, isolated):
+    deployment = deploy(isolated=isolated)
+    manager.stop_workloads(["github"]).wait(60)
+    assert deployment.process.wait(1) == -15
+    assert set(deployment.states().values()) == {"exited"}
+    assert len(deployment.states()) == (1 if isolated is False else 4)
+    assert status_of(toolhive)["status"] == "stopped"
+    assert status_of(toolhive)["process_id"] == 0
+    assert status_of(toolhive)["created_at"] == "2026-01-05T09:12:44.123456789Z"
+    assert manager.get_workload("github").status is WorkloadStatus.STOPPED
+    manager.stop_workloads(["github"]).wait(60)
+
+
+@pytest.mark.parametrize("isolated", [None, False])
+def test_deleting_leaves_nothing(engine, manager, deploy, toolhive, isolated):
+    before = engine.present()
+    deployment = deploy(isolated=isolated)
+    manager.delete_workloads(["github"]).wait(60)
+    assert deployment.process.wait(1) == -15
+    assert engine.present() == before
+    assert not list(toolhive.runconfigs.glob("github*"))
+    assert not list(toolhive.statuses.glob("github*.json"))
+    assert not manager.does_workload_exist("github")
+    manager.delete_workloads(["github"]).wait(60)
+
+
+def test_a_workload_without_its_container_is_stopped_and_deleted(engine, manager, deploy, toolhive):
+    """TH-13.31: the removal of a missing container is a generic failure, and stopping one is an error."""
+    deployment = deploy(isolated=False)
+    with contextlib.closing(engine.client()) as client:
+        client.remove_container("github", force=True)
+    shown = manager.get_workload("github")
+    assert (shown.status, shown.url) == (WorkloadStatus.UNHEALTHY, f"http://127.0.0.1:{deployment.port}/mcp")
+    manager.stop_workloads(["github"]).wait(60)
+    assert status_of(toolhive)["status"] == "stopped"
+    manager.delete_workloads(["github"]).wait(60)
+    assert not manager.does_workload_exist("github")

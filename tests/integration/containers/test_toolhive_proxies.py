@@ -1,0 +1,157 @@
+"""What belongs to a workload that ``thv`` runs, and what does not: its proxy process, its networks, its files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+
+import pytest
+from tests.support import thv
+from tests.support.thv import content, status_of
+
+from workloads import BatchError, RuntimeUnavailableError
+from workloads.model import WorkloadStatus
+
+# What an engine does in these does not depend on which it is.
+pytestmark = pytest.mark.parametrize(
+    "each_engine", [pytest.param("docker", marks=pytest.mark.needs("docker"))], indirect=True
+)
+
+
+def test_looking_writes_nothing(manager, deploy, toolhive):
+    """TH-13.13: reads write `unhealthy` permanently; nothing heals it."""
+    deployment = deploy()
+    deployment.process.kill()
+    deployment.process.wait()
+    before = content(toolhive)
+    (shown,) = manager.list_workloads(all=True)
+    assert shown.status is WorkloadStatus.UNHEALTHY
+    assert "proxy process" in shown.status_context
+    assert {
+        path: path.read_bytes() for folder in (toolhive.state, toolhive.data) for path in folder.rglob("*.json")
+    } == before
+
+
+def test_the_common_network_stays_for_who_uses_it(manager, deploy):
+    deploy()
+    other = deploy("time", isolated=False)
+    manager.delete_workloads(["github"]).wait(60)
+    assert other.states() == {"time": "running"}
+    assert other.networks() == {"toolhive-external"}
+
+
+def test_the_container_is_gone_before_its_proxy_is_told_to_end(manager, deploy, toolhive):
+    """The proxy would take the end of its container for a crash, and start it again."""
+    deployment = deploy(deaf=True)
+    completion = manager.delete_workloads(["github"], grace=3600)
+    with pytest.raises(TimeoutError):
+        completion.wait(2)
+    assert deployment.states() == {}
+    assert deployment.process.poll() is None
+    assert status_of(toolhive)["status"] == "removing"
+    deployment.process.kill()
+    completion.wait(60)
+
+
+def test_a_proxy_that_does_not_end_is_killed_and_that_is_told(manager, deploy, toolhive):
+    deployment = deploy(deaf=True, isolated=False)
+    manager.stop_workloads(["github"], grace=0.2).wait(60)
+    assert deployment.process.wait(1) == -9
+    assert "killed" in status_of(toolhive)["status_context"]
+
+
+@pytest.mark.parametrize("words", [("start", "github-x", "--foreground"), ("start", "git")])
+def test_the_proxy_of_another_workload_is_left_alone(manager, deploy, words):
+    """TH-13.16: the command-line match lets `-` follow, so `github` matches `github-x`."""
+    deployment = deploy("github", *words, isolated=False)
+    manager.stop_workloads(["github"]).wait(60)
+    assert deployment.process.poll() is None
+    assert deployment.states() == {"github": "exited"}
+
+
+def test_a_process_that_got_the_recorded_pid_later_is_left_alone(manager, deploy, toolhive):
+    """TH-13.15: the recorded PID is killed without checking that it is still our process (PID reuse)."""
+    deployment = deploy(isolated=False)
+    with subprocess.Popen(["sleep", "600"]) as other:
+        try:
+            thv.write_status(toolhive, "github", "running", other.pid)
+            deployment.process.kill()
+            deployment.process.wait()
+            assert manager.get_workload("github").status is WorkloadStatus.UNHEALTHY
+            manager.delete_workloads(["github"]).wait(60)
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+def test_a_proxy_that_came_after_its_record_was_written_is_not_that_of_the_record(manager, deploy, toolhive):
+    """TH-13.15: the recorded PID is killed without checking that it is still our process (PID reuse)."""
+    deployment = deploy(isolated=False)
+    document = status_of(toolhive) | {"updated_at": "2026-01-05T09:12:51.5Z"}
+    config = json.loads((toolhive.runconfigs / "github.json").read_text()) | {"port": 1}
+    (toolhive.runconfigs / "github.json").write_text(json.dumps(config))
+    with contextlib.closing(deployment.engine.client()) as client:
+        client.remove_container("github", force=True)
+    (toolhive.statuses / "github.json").write_text(json.dumps(document))
+    manager.stop_workloads(["github"]).wait(60)
+    assert deployment.process.poll() is None
+
+
+def test_a_proxy_whose_pid_is_not_recorded_is_found_by_its_port(manager, deploy):
+    """TH-13.14: pid 0 is judged dead."""
+    deployment = deploy(record=False, isolated=False)
+    assert manager.get_workload("github").status is WorkloadStatus.RUNNING
+    manager.stop_workloads(["github"]).wait(60)
+    assert deployment.process.wait(1) == -15
+
+
+def test_a_workload_whose_engine_is_away_is_neither_judged_nor_touched(engine, manager, deploy, toolhive, monkeypatch):
+    """TH-13.13: another runtime's (Docker vs Podman) workloads are poisoned on list."""
+    deploy(isolated=False)
+    thv.write_files(toolhive, "elsewhere", port=1)
+    away = {"docker": "CONTAINER_HOST", "podman": "DOCKER_HOST"}[engine.name]
+    monkeypatch.setenv(away, f"unix://{toolhive.state}/no.sock")
+    before = status_of(toolhive, "elsewhere")
+    elsewhere, github = manager.list_workloads(all=True)
+    assert github.status is WorkloadStatus.RUNNING
+    assert elsewhere.status is WorkloadStatus.UNKNOWN
+    assert "no.sock" in elsewhere.status_context
+    for verb in (manager.stop_workloads, manager.delete_workloads):
+        with pytest.raises(BatchError) as failure:
+            verb(["elsewhere"]).wait(60)
+        assert isinstance(failure.value.results["elsewhere"], RuntimeUnavailableError)
+    assert status_of(toolhive, "elsewhere") == before
+
+
+def test_a_remote_workload_needs_no_engine(manager, toolhive):
+    with thv.proxy("start", "far", "--foreground") as (process, port):
+        thv.write_files(toolhive, "far", pid=process.pid, port=port, image="", remote_url="https://mcp.example.com/mcp")
+        assert manager.get_workload("far").status is WorkloadStatus.RUNNING
+        assert manager.get_workload("far").remote
+        manager.stop_workloads(["far"]).wait(60)
+        assert process.wait(1) == -15
+    manager.delete_workloads(["far"]).wait(60)
+    assert manager.list_workloads(all=True) == []
+
+
+def test_the_temporary_permission_profile_goes_with_its_workload(manager, deploy, toolhive, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    profile, other = tmp_path / "toolhive-github-permissions-123.json", tmp_path / "mine.json"
+    for path, name in ((profile, "github"), (other, "time")):
+        path.write_text("{}")
+        thv.write_files(toolhive, name, "stopped", permission_profile_name_or_path=str(path))
+    manager.delete_workloads(["github", "time"]).wait(60)
+    assert not profile.exists()
+    assert other.exists()
+
+
+def test_a_container_without_files_is_seen_and_can_be_deleted(engine, manager, deploy, toolhive):
+    deployment = deploy(isolated=False)
+    (toolhive.runconfigs / "github.json").unlink()
+    (toolhive.statuses / "github.json").unlink()
+    (shown,) = manager.list_workloads()
+    assert (shown.name, shown.status, shown.group) == ("github", WorkloadStatus.RUNNING, "default")
+    manager.delete_workloads(["github"]).wait(60)
+    assert deployment.states() == {}
+    assert manager.list_workloads(all=True) == []
