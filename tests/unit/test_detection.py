@@ -191,12 +191,14 @@ def test_podman_comes_first_when_a_variable_names_it(detect, root, variable):
 
 @pytest.mark.parametrize("variable", ["DOCKER_HOST", "TOOLHIVE_DOCKER_SOCKET", "TOOLHIVE_COLIMA_SOCKET"])
 def test_docker_is_found_where_a_variable_names_it(detect, root, variable):
+    """TH-13.34: `DOCKER_HOST` is ignored by the socket search."""
     with serving(DOCKER, path=root / "my.sock") as served:
         assert candidate(detect(environ={variable: served.url}), "docker").endpoint == served.url
 
 
 @pytest.mark.parametrize("place", ["docker.sock", "podman/podman.sock"], ids=["docker", "podman"])
 def test_a_rootless_engine_is_found(detect, root, place):
+    """TH-13.34: the socket search finds no rootless Docker."""
     with serving(PODMAN if "podman" in place else DOCKER, path=root / "run" / place) as served:
         found = detect(environ={"XDG_RUNTIME_DIR": str(root / "run")})
     assert candidate(found, "podman" if "podman" in place else "docker").endpoint == served.url

@@ -56,7 +56,8 @@ def test_a_socket_of_another_user_in_a_temporary_folder_is_passed_over(tmp_path)
     assert not any("x-api" in url for url in urls({"TMPDIR": str(tmp_path)}, "podman"))
 
 
-def test_s13_34_no_place_depends_on_the_working_folder():
+def test_no_place_depends_on_the_working_folder():
+    """TH-13.34: socket search: no rootless Docker, `DOCKER_HOST` ignored, relative Colima path."""
     environ = {"HOME": "home", "XDG_RUNTIME_DIR": "run", "TMPDIR": "tmp"}
     assert all(endpoint.url.startswith("unix:///") for endpoint in endpoints(environ))
     assert f"unix:///run/user/{os.geteuid()}/docker.sock" in urls(environ, "docker")
