@@ -14,6 +14,7 @@ __all__ = (
     "CONTROL_TOKEN",
     "CRASHES",
     "DEBUG",
+    "DETACHED",
     "DISABLE_ENV_FALLBACK",
     "DOCKER_CONFIG",
     "DOCKER_CONTEXT",
@@ -145,6 +146,11 @@ XDG_RUNTIME_DIR = Variable(
 HOME = Variable(("HOME",), "The home folder, from which defaults are built.", "that of the user database")
 TMPDIR = Variable(("TMPDIR",), "Where Podman's virtual machine on macOS has its socket.", "not looked at")
 
+DETACHED = Variable(
+    ("TOOLHIVE_DETACHED",),
+    "Set by ToolHive for its proxy processes, which are known by it; only looked at in theirs.",
+    "a process is known by its command line alone",
+)
 CRASHES = Variable(
     ("WORKLOADS_TESTING_CRASH_AT", "WORKLOADS_TESTING_CRASH_LOG", "WORKLOADS_TESTING_CRASH_WITHIN"),
     "Set by `workloads.testing.crashes` for the programs that it ends.",
@@ -155,6 +161,6 @@ VARIABLES = (
     RUNTIME, DEBUG, SECRETS_PROVIDER, SECRETS_PASSWORD, SECRET, DISABLE_ENV_FALLBACK, DOCKER_SOCKET, PODMAN_SOCKET,
     COLIMA_SOCKET, EGRESS_IMAGE, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, ACCESS_LOG, CONTROL_TOKEN, XDG_STATE_HOME,
     XDG_DATA_HOME, HOME, DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR,
-    KUBERNETES_SERVICE_HOST, CRASHES,
+    KUBERNETES_SERVICE_HOST, DETACHED, CRASHES,
 )  # fmt: skip
 """All of them, in the order in which they are documented."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from workloads._core.paths import DEFAULT_APP, TOOLHIVE
 from workloads.errors import GroupNotFoundError, WorkloadFailedError, WorkloadNotFoundError
 from workloads.managers.settings import Settings
 from workloads.model import Capability
@@ -54,7 +53,7 @@ class LocalManager:
 
     @classmethod
     def open(
-        cls, app: str = DEFAULT_APP, *, runtime: str | None = None, settings: Settings | None = None
+        cls, app: str = "workloads", *, runtime: str | None = None, settings: Settings | None = None
     ) -> LocalManager:
         """A manager of the workloads of another application: of what ToolHive's ``thv`` runs, and can read from here.
 
@@ -245,7 +244,7 @@ class LocalManager:
 
     def _open(self) -> tuple[Inventory, Lifecycle]:
         if self._parts is None:
-            from workloads._core.paths import Paths
+            from workloads._core.paths import TOOLHIVE, Paths
 
             paths = Paths.locate(self._settings.app, self._settings.state_dir)
             if self._settings.app == TOOLHIVE:

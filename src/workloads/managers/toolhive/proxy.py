@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads._core import process
+from workloads._core.variables import DETACHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ("Proxy", "Standing", "find_proxy", "is_proxy_of")
 
-_MARK = "TOOLHIVE_DETACHED"
 _PROGRAM = "thv"
 _CLOCK_SLACK = 2.0
 """Seconds by which the start of a process and the clock may differ."""
@@ -59,7 +59,7 @@ def is_proxy_of(base: str, argv: Sequence[str], environ: Mapping[str, str]) -> b
         argv: The words that the process was started with.
         environ: Its environment.
     """
-    detached = environ.get(_MARK) == "1"
+    detached = DETACHED.value(environ) == "1"
     started = {after for word, after in pairwise(argv) if word == "start"}
     if started:
         return base in started and (detached or _is_thv(argv))
