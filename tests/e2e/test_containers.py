@@ -7,6 +7,7 @@ import json
 
 import pytest
 from tests.support.mcp_client import call_tool
+from tests.support.waiting import wait_until
 
 import workloads
 from workloads import LocalManager, RunConfig
@@ -36,16 +37,19 @@ def config(engine, **fields) -> RunConfig:
 
 @pytest.mark.parametrize("app", ["workloads"], indirect=True)
 @pytest.mark.parametrize("transport", ["streamable-http", "stdio"])
-def test_a_server_in_a_container_is_called_through_its_proxy(engine, manager, transport):
-    workload = manager.run_workload_detached(config(engine, transport=transport), wait=50)
+@pytest.mark.parametrize("isolation", [Isolation.CONTAINER, Isolation.NETWORK])
+def test_a_server_in_a_container_is_called_through_its_proxy(engine, manager, transport, isolation):
+    isolated = isolation is Isolation.NETWORK
+    workload = manager.run_workload_detached(config(engine, transport=transport, isolate_network=isolated), wait=50)
     assert (workload.runtime, workload.status) == (engine.name, WorkloadStatus.RUNNING)
-    assert workload.isolation is Isolation.CONTAINER
+    assert workload.isolation is isolation
     assert call_tool(workload.url, "add", a=2, b=3) == "5"
 
 
 @pytest.mark.parametrize("app", ["workloads"], indirect=True)
 def test_replicas_are_containers_behind_one_proxy(engine, manager):
     workload = manager.run_workload_detached(config(engine, transport="streamable-http", backend_replicas=3), wait=50)
+    wait_until(lambda: manager.get_workload("sdk").replicas.ready == 3, timeout=50)
     with contextlib.closing(engine.client()) as client:
         containers = client.containers(filters={"label": "workloads.basename=sdk"})
         assert len(containers) == 3

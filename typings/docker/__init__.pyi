@@ -52,11 +52,3 @@ class APIClient:
         filters: Mapping[str, str | list[str]] | None = ...,
         decode: bool | None = ...,
     ) -> Iterator[dict[str, Any]]: ...
-    # Networks
-    def networks(
-        self,
-        names: list[str] | None = ...,
-        ids: list[str] | None = ...,
-        filters: Mapping[str, str | list[str]] | None = ...,
-    ) -> list[dict[str, Any]]: ...
-    def remove_network(self, net_id: str) -> None: ...
