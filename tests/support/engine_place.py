@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 _PLACES = 100
 _PATIENCE = 20.0
-# Shims listen in /run/containerd whatever they are told, and resolvers keep their names in /run/containers: an engine
-# of its own gets folders of its own.
+# Shims listen in /run/containerd whatever they are told: an engine of its own gets a /run/containerd of its own. What an
+# engine keeps is in memory: that is quick, and gone with the last process that sees it.
 _KEEPER = """
-for folder in /run/containerd /run/containers; do mkdir -p $folder && mount -t tmpfs tmpfs $folder || exit; done
-echo ready && exec sleep infinity
+set -e
+mkdir -p /run/containerd "$0/data"
+mount -t tmpfs tmpfs /run/containerd
+mount -t tmpfs -o size=4g tmpfs "$0/data"
+echo ready
+exec sleep infinity
 """
 
 
