@@ -84,13 +84,14 @@ def test_MCP_T33_fifty_real_clients_at_once_each_get_their_own_result(transport,
     run(body(), timeout=50)
 
 
-def test_a_real_client_of_the_old_sse_transport_is_served():
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_real_client_of_the_old_sse_transport_is_served(replicas):
     from mcp import ClientSession
     from mcp.client.sse import sse_client
 
     async def body():
         async with (
-            proxied("sse") as runner,
+            proxied("sse", replicas) as runner,
             sse_client(runner.url.partition("#")[0]) as (read, write),
             ClientSession(read, write) as session,
         ):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from tests.support import redis_server
@@ -13,11 +12,10 @@ from tests.support.issuer import running_issuer
 from tests.support.raw_http import raw_client, raw_server, request
 from tests.support.replicas import running_replicas
 from tests.support.runners import Recorder
+from tests.support.shared_runners import clients, runner
 
-from workloads import RunConfig
-from workloads.config import OIDCConfig, ScalingConfig, SessionRedis
-from workloads.model import WorkloadStatus
-from workloads.proxyrunner import ProxyRunner, ReplicaAddress
+from workloads.config import OIDCConfig
+from workloads.proxyrunner import ReplicaAddress
 
 pytestmark = pytest.mark.needs("redis")
 
@@ -42,25 +40,6 @@ class Routed:
 def replicas(request):
     with running_replicas(getattr(request, "param", 3)) as replicas:
         yield replicas
-
-
-def runner(redis, replicas, **fields):
-    options = {"observer": fields.pop("observer", None)}
-    scaling = ScalingConfig(session_redis=SessionRedis(address=f"127.0.0.1:{redis.port}"))
-    config = RunConfig(name="shared", transport="streamable-http", scaling_config=scaling, **fields)
-    return ProxyRunner(config, replicas=[replica.address for replica in replicas], **options)
-
-
-@asynccontextmanager
-async def clients(redis, replicas, count=2, *, observer=None, **fields):
-    """A connection to each of several runners, to which all replicas are ready."""
-    async with AsyncExitStack() as stack:
-        runners = []
-        for _ in range(count):
-            told = observer or Recorder()
-            runners.append(await stack.enter_async_context(runner(redis, replicas, observer=told, **fields)))
-            await told.until(lambda self: self.statuses[-1] == (WorkloadStatus.RUNNING, ""))
-        yield [await stack.enter_async_context(raw_client(one.port)) for one in runners]
 
 
 async def begin(client, *headers):

@@ -1,4 +1,4 @@
-"""Servers with sessions that a test runs itself, as others run the replicas that a proxy runner only routes to."""
+"""Servers that a test runs itself, as others run the replicas that a proxy runner only routes to."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from workloads.runtimes.process.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVER = Path(__file__).parents[1] / "servers" / "sessions.py"
+SERVERS = Path(__file__).parents[1] / "servers"
 
 
 class RunningReplica:
     """One server process, at one address for as long as it is started again there."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, server: str = "sessions.py", **environ: str) -> None:
+        self.command = [sys.executable, str(SERVERS / server)]
+        self.environ = environ
         self.address = ReplicaAddress("127.0.0.1", port)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         own = {"MCP_HOST": self.address.host, "MCP_PORT": str(self.address.port), "UNKNOWN": "404"}
-        self.process = subprocess.Popen(
-            [sys.executable, str(SERVER)], env={**os.environ, **own}, stdin=subprocess.DEVNULL
-        )
+        environ = {**os.environ, **own, **self.environ}
+        self.process = subprocess.Popen(self.command, env=environ, stdin=subprocess.DEVNULL)
 
     @property
     def pid(self) -> int:
@@ -46,7 +47,7 @@ class RunningReplica:
 
 
 @contextmanager
-def running_replicas(count: int) -> Iterator[list[RunningReplica]]:
+def running_replicas(count: int, server: str = "sessions.py", **environ: str) -> Iterator[list[RunningReplica]]:
     """So many servers; they may still be starting."""
     replicas: list[RunningReplica] = []
     taken: set[int] = set()
@@ -54,7 +55,7 @@ def running_replicas(count: int) -> Iterator[list[RunningReplica]]:
         for _ in range(count):
             port = free_port(taken=taken)
             taken.add(port)
-            replicas.append(RunningReplica(port))
+            replicas.append(RunningReplica(port, server, **environ))
             replicas[-1].start()
         yield replicas
     finally:

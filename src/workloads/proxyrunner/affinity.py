@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.pool import Visit
     from workloads.proxyrunner.sought import Sought
-    from workloads.session import SessionManager, Storage
+    from workloads.session import SessionManager, SessionType, Storage
 
 __all__ = ("Affinity", "Opener")
 
 _log = logging.getLogger(__name__)
+
+# What ToolHive calls sessions of its proxies.
+_USUAL: SessionType = "mcp"
+_STREAM: SessionType = "sse"
 
 
 class Opener(Protocol):
@@ -105,20 +109,26 @@ class Affinity:
         except (SessionNotFoundError, SessionForbiddenError):
             raise UnknownSessionError from None
 
-    async def begin(self, name: str, sought: Sought, address: ReplicaAddress) -> None:
-        """A replica has begun the session that a request asked for.
+    async def begin(self, name: str, sought: Sought, address: ReplicaAddress) -> Session:
+        """A replica has begun the session that a request asked for, or opened a stream that is one.
+
+        Returns:
+            The session as it is kept.
 
         Raises:
             SessionTakenError: There is one of that name.
             SessionStoreUnavailableError: It cannot be kept; it is ended at the replica.
         """
-        metadata = {BACKEND_URL_KEY: address.url, INIT_BODY_KEY: essence(sought.body)}
+        metadata, kind = {BACKEND_URL_KEY: address.url}, _STREAM
+        if sought.begins:
+            metadata[INIT_BODY_KEY], kind = essence(sought.body), _USUAL
         try:
-            await self._manager.add(Session(id=name, metadata=metadata), identity=sought.identity)
+            return await self._manager.add(Session(id=name, type=kind, metadata=metadata), identity=sought.identity)
         except SessionAlreadyExistsError:
             raise SessionTakenError from None
         except SessionStoreUnavailableError:
-            await self._opener.end(address, sought, name)
+            if sought.begins:
+                await self._opener.end(address, sought, name)
             raise
 
     async def end(self, session: Session) -> None:
@@ -128,6 +138,13 @@ class Affinity:
             SessionStoreUnavailableError: It cannot be forgotten now.
         """
         await self._manager.delete(session.id)
+
+    async def lost(self, session: Session) -> None:
+        """A session has ended with its stream. One that cannot be forgotten now is in nobody's way until it expires."""
+        try:
+            await self.end(session)
+        except SessionStoreUnavailableError as error:
+            _log.info("a session that is over cannot be forgotten", extra={"reason": error.reason})
 
     async def move(self, session: Session, sought: Sought, address: ReplicaAddress) -> Session:
         """Begin a session anew at another replica, once however many requests ask for it at the same time.

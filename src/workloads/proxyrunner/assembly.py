@@ -23,11 +23,11 @@ from workloads.proxyrunner.routes import INTERVAL, REMOTE_INTERVAL, Routes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workloads.proxyrunner.affinity import Affinity
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
     from workloads.proxyrunner.health import Health
+    from workloads.proxyrunner.memory import Memory
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.upstream import Upstream
@@ -60,7 +60,7 @@ def assemble(
     source: Source | None,
     replicas: Sequence[ReplicaAddress],
     upstream: Upstream,
-    affinity: Affinity | None,
+    memory: Memory,
     exchanges: Exchanges,
     health: Health,
     told: Told,
@@ -73,7 +73,7 @@ def assemble(
         source: Where servers come from; None when the runner only routes.
         replicas: What it routes to then.
         upstream: Connections to HTTP servers.
-        affinity: Where sessions are remembered; None when it does not matter which replica gets a request.
+        memory: Which sessions, states and tasks are at which replica.
         exchanges: Where exchanges are counted.
         health: Told whether requests can be served.
         told: Told what happens.
@@ -104,16 +104,16 @@ def assemble(
     app: Application = forwarder
     if options.transport is TransportType.STREAMABLE_HTTP:
         app = Caching(forwarder, AnswerCache(time.monotonic), gate, max_body=options.max_body)
+    pool = Pool(memory.affinity, memory.trails)
     if source is None:
-        return Assembly(gate, app, _route(options, replicas, gate, affinity, upstream, health, told))
+        return Assembly(gate, app, _route(options, replicas, gate, pool, upstream, health, told))
 
     def connect_http(replica: Replica) -> HttpLink:
         assert replica.address is not None
         return HttpLink(ReplicaAddress(*replica.address), upstream, options.transport)
 
-    pool = Pool(affinity)
     admit = partial(gate.open, pool)
-    pooled = affinity is not None
+    pooled = memory.affinity is not None
     make = partial(keep, options, source, gate, lambda: connect_http, pool, admit, pooled=pooled)
     if options.idle_timeout:
         from workloads.proxyrunner.waiting_page import WaitingPage
@@ -126,7 +126,7 @@ def _route(
     options: RunnerOptions,
     replicas: Sequence[ReplicaAddress],
     gate: Gate[ReplicaAddress | Pool],
-    affinity: Affinity | None,
+    pool: Pool,
     upstream: Upstream,
     health: Health,
     told: Told,
@@ -137,7 +137,7 @@ def _route(
         options.name,
         replicas,
         connect=lambda server: HttpLink(server, upstream, options.transport, options.remote),
-        pool=Pool(affinity),
+        pool=pool,
         gate=gate,
         health=health,
         told=told,

@@ -20,7 +20,9 @@ from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, is_re
 from workloads.proxyrunner.protocol import HEADER_MISMATCH, SESSION_NOT_FOUND, is_enveloped
 from workloads.proxyrunner.record import record_of
 from workloads.proxyrunner.sought import SessionTakenError, UnknownSessionError
+from workloads.proxyrunner.sse_exchange import SseExchange
 from workloads.proxyrunner.sse_ledger import SseLedger
+from workloads.proxyrunner.sse_stream import SseStream
 from workloads.proxyrunner.streams import LongStream
 from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
     from workloads.proxyrunner.pool import Pool
-    from workloads.proxyrunner.sse_ledger import Tap
     from workloads.proxyrunner.upstream import Answer, Upstream
 
 __all__ = ("Forwarder",)
@@ -108,7 +109,8 @@ class Forwarder:
         connection: ClientConnection = scope[CONNECTION]
         intake = Intake(received, receive, self._max_body) if has_body(received) else None
         head = read_request(received, trust_forwarded=self._trust_forwarded)
-        exchange = Exchange(scope, receive, send, head, b"", intake, connection)
+        kind = Exchange if self._streamable else SseExchange
+        exchange = kind(scope, receive, send, head, b"", intake, connection)
         if intake is not None:
             if connection.arrived:
                 exchange.body = await intake.read_here()
@@ -123,7 +125,7 @@ class Forwarder:
     async def _forward(self, exchange: Exchange) -> None:
         ledger, posted, accepted = self._ledger, None, False
         if ledger is not None and exchange.method == "POST":
-            posted = ledger.posted(exchange.target.decode("ascii"), exchange.body)
+            posted = ledger.posted(exchange.target.decode("latin-1"), exchange.body)
         try:
             answer = await (self._discover(exchange) if exchange.discovers else self._send(exchange))
             accepted = answer.status < 300
@@ -134,20 +136,26 @@ class Forwarder:
             if posted is not None and not accepted:
                 tap, message = posted
                 tap.forget(message)
+        stream = self._stream(exchange, answer)
         try:
             if exchange.visit is not None:
                 session = answer.header(b"mcp-session-id")
                 await exchange.visit.answered(answer.status, None if session is None else session.decode("latin-1"))
-        except (SessionTakenError, SessionStoreUnavailableError) as error:
-            exchange.connection.on_lost = None
-            answer.close()
+            if stream is not None:
+                await stream.open()
+            await self._answer(exchange, answer, stream)
+        except (SessionTakenError, SessionStoreUnavailableError, StreamCutError) as error:
             await _fail(exchange, error)
-            return
-        try:
-            await self._answer(exchange, answer)
         finally:
             exchange.connection.on_lost = None
             answer.close()
+            if stream is not None:
+                await stream.close()
+
+    def _stream(self, exchange: Exchange, answer: Answer) -> SseStream | None:
+        if self._ledger is None or not exchange.lives_long(answer):
+            return None
+        return SseStream(answer, self._ledger.watch(exchange.target.decode("latin-1")), exchange.visit)
 
     async def _refuse(self, exchange: Exchange) -> replies.Reply | None:
         head, method = exchange.head, exchange.method
@@ -240,7 +248,7 @@ class Forwarder:
         except TimeoutError:
             raise UnavailableError("The server did not answer server/discover in time") from None
 
-    async def _answer(self, exchange: Exchange, answer: Answer) -> None:
+    async def _answer(self, exchange: Exchange, answer: Answer, stream: SseStream | None) -> None:
         headers = response_headers(
             answer.headers,
             status=answer.status,
@@ -256,12 +264,11 @@ class Forwarder:
         try:
             if not exchange.lives_long(answer):
                 await _relay(exchange, answer)
-            elif self._ledger is None:
-                stream = LongStream(self._exchanges, exchange.connection, exchange.send)
-                await stream.run(self._relay_all(exchange, answer) if exchange.listens else _relay(exchange, answer))
+            elif stream is not None:
+                await stream.relay(self._exchanges, exchange.connection, exchange.send)
             else:
-                tap = self._ledger.watch(exchange.target.decode("ascii"))
-                await self._relay_watched(exchange, answer, tap)
+                endless = LongStream(self._exchanges, exchange.connection, exchange.send)
+                await endless.run(self._relay_all(exchange, answer) if exchange.listens else _relay(exchange, answer))
         except StreamCutError as error:
             _log.debug("answer was cut off", extra={"reason": str(error), "path": exchange.scope["path"]})
             await cut(exchange.scope, exchange.receive)
@@ -301,32 +308,18 @@ class Forwarder:
         else:
             answer.close()
 
-    async def _relay_watched(self, exchange: Exchange, answer: Answer, tap: Tap) -> None:
-        """Relay a stream of the old SSE transport, on which answers to requests in flight come."""
-        send = exchange.send
-
-        async def relay() -> None:
-            while part := await answer.read():
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-                tap.feed(part)
-            await send({"type": "http.response.body", "body": b""})
-
-        stream = LongStream(self._exchanges, exchange.connection, send)
-        try:
-            await stream.run(relay(), ending=tap.when_idle)
-        finally:
-            tap.close()
-
 
 async def _relay(exchange: Exchange, answer: Answer) -> None:
     """Pass the body on, part by part, as fast as the client takes it."""
-    send, tracer = exchange.send, exchange.tracer()
+    send, visit, tracer = exchange.send, exchange.visit, exchange.tracer()
     more = True
     while more:
         part = await answer.read()
         more = not answer.at_end
         if tracer is not None:
             tracer.feed(part)
+            if visit is not None and visit.untold:
+                await visit.tell()
         await send({"type": "http.response.body", "body": part, "more_body": more})
 
 

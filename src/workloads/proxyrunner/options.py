@@ -149,9 +149,6 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
     key = "backend_replicas" if config.backend_replicas is not None else "scaling_config.backend_replicas"
     if replicas is not None and not 0 <= replicas <= MAX_REPLICAS:
         yield Problem(key, f"must be from 0 to {MAX_REPLICAS}, got {replicas}")
-    elif replicas is not None and replicas > 1 and config.transport is TransportType.SSE:
-        why = "what is posted for a stream of sse must reach the replica that holds it"
-        yield Problem(key, f"{why}; use streamable-http, or one replica, got {replicas}")
     if config.effective_session_ttl <= 0:
         yield Problem("session_ttl", f"must be positive, got {config.session_ttl!r}")
     if config.stdio_mode == "per-session" and config.transport is not TransportType.STDIO:

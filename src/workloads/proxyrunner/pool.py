@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.affinity import Affinity
+    from workloads.proxyrunner.shared_trails import SharedTrails
     from workloads.proxyrunner.sought import Sought
     from workloads.session import Identity, Session
 
@@ -50,6 +51,7 @@ class Visit:
         affinity: Where sessions are remembered; None where none is.
         session: The session of the request.
         trails: Where states and tasks are remembered.
+        shared: Where other proxies learn of them; None when there are no others.
     """
 
     def __init__(
@@ -59,12 +61,16 @@ class Visit:
         affinity: Affinity | None,
         session: Session | None,
         trails: MutableMapping[str, Place],
+        shared: SharedTrails | None = None,
     ) -> None:
         """Begin; :meth:`end` must follow."""
         self._sought = sought
         self._affinity = affinity
         self._trails = trails
+        self._shared = shared
         self._ended = False
+        self.untold: list[str] = []
+        """States and tasks of which the other proxies are to be told, by :meth:`tell`."""
         self.place = place
         """The replica."""
         self.session = session
@@ -103,9 +109,42 @@ class Visit:
         elif session and done and self._sought.begins:
             await affinity.begin(session, self._sought, self.address)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it matters that a session stays with its replica."""
+        return self._affinity is not None
+
+    async def opened(self, endpoint: str) -> None:
+        """The replica has opened a stream, and what the client posts to this endpoint must reach the same replica.
+
+        Args:
+            endpoint: Path and query.
+
+        Raises:
+            SessionTakenError: Another replica has named that endpoint.
+            SessionStoreUnavailableError: It cannot be remembered.
+        """
+        if self._affinity is not None:
+            self.session = await self._affinity.begin(endpoint, self._sought, self.address)
+            self._affinity.enter(self)
+
+    async def closed(self) -> None:
+        """The stream is over."""
+        if self._affinity is not None and self.session is not None:
+            await self._affinity.lost(self.session)
+
     def note(self, trail: str) -> None:
         """The answer tells of a state, or a task, that means something to this replica only."""
         self._trails[trail] = self.place
+        if self._shared is not None:
+            self.untold.append(trail)
+
+    async def tell(self) -> None:
+        """Tell the other proxies of what was noted. The client sees nothing of that before this returns."""
+        untold, self.untold = self.untold, []
+        if self._shared is not None:
+            for trail in untold:
+                await self._shared.keep(trail, self.address, self.identity)
 
     def end(self) -> None:
         """The exchange is over. Idempotent."""
@@ -123,13 +162,15 @@ class Pool:
     Args:
         affinity: Where sessions are remembered, each known to the replica that began it only. Default: None, servers
             have no sessions.
+        shared: Where other proxies keep which states and tasks are of which replica. Default: None, there are none.
     """
 
-    def __init__(self, affinity: Affinity | None = None) -> None:
+    def __init__(self, affinity: Affinity | None = None, shared: SharedTrails | None = None) -> None:
         """Begin empty."""
         self._places: list[Place] = []
         self._balance = Balance()
         self._affinity = affinity
+        self._shared = shared
         self._trails: LRUCache[str, Place] = LRUCache(MAX_TRAILS)
         self._grown = asyncio.Event()
         self.doubted: Callable[[ReplicaAddress], object] | None = None
@@ -186,10 +227,10 @@ class Pool:
             self.doubted(after.address)
         affinity, name = self._affinity, sought.session
         if affinity is None or name is None:
-            return Visit(sought, await self._traced(sought) or self._idlest(after), affinity, None, self._trails)
+            return self._visit(sought, await self._traced(sought) or self._idlest(after))
         if sought.begins:
             sought.name_session(None)
-            return Visit(sought, self._idlest(after), affinity, None, self._trails)
+            return self._visit(sought, self._idlest(after))
         session = await affinity.find(name, sought)
         place = self._holder(affinity, session)
         if place is None or (after is not None and place is after.place):
@@ -199,7 +240,7 @@ class Pool:
                 raise UnknownSessionError
             session, place = await self._moved(affinity, session, sought, self._idlest(after))
         sought.name_session(affinity.name_at_replica(session, name))
-        return Visit(sought, place, affinity, session, self._trails)
+        return self._visit(sought, place, session)
 
     async def forgotten(self, sought: Sought, visit: Visit) -> Visit | None:
         """The replica does not know the session of a request any more: begin it again.
@@ -215,7 +256,7 @@ class Pool:
         except UnknownSessionError:
             return None
         sought.name_session(affinity.name_at_replica(session, sought.session or session.id))
-        return Visit(sought, place, affinity, session, self._trails)
+        return self._visit(sought, place, session)
 
     async def _moved(self, affinity: Affinity, session: Session, sought: Sought, place: Place) -> tuple[Session, Place]:
         """The session begun anew, and the replica that holds it then: this one, or that of who was faster."""
@@ -232,12 +273,24 @@ class Pool:
     def beside(self, visit: Visit, sought: Sought) -> list[Visit]:
         """Visits to all ready replicas but the one of this visit, for a request that concerns them all."""
         places = [place for place in self._places if place.ready and place is not visit.place]
-        return [Visit(sought, place, self._affinity, None, self._trails) for place in places]
+        return [self._visit(sought, place) for place in places]
+
+    def _visit(self, sought: Sought, place: Place, session: Session | None = None) -> Visit:
+        return Visit(sought, place, self._affinity, session, self._trails, self._shared)
 
     async def _traced(self, sought: Sought) -> Place | None:
-        """The replica that a request without session belongs to all the same; None when any will do."""
+        """The replica that a request without session belongs to all the same; None when any will do.
+
+        Raises:
+            SessionStoreUnavailableError: That is not known.
+        """
         trail = await sought.trail() if len(self) > 1 else None
-        place = None if trail is None else self._trails.get(trail)
+        if trail is None:
+            return None
+        place = self._trails.get(trail)
+        if place is None and self._shared is not None:
+            url = await self._shared.find(trail, sought.identity)
+            place = next((each for each in self._places if each.address.url == url), None)
         return place if place is not None and place.ready and place in self._places else None
 
     def _idlest(self, after: Visit | None) -> Place:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
-from workloads.model import TransportType, WorkloadStatus
+from workloads.model import WorkloadStatus
 from workloads.proxyrunner.access_log import AccessLog
 from workloads.proxyrunner.address import client_url
 from workloads.proxyrunner.app import Front
@@ -26,6 +26,7 @@ from workloads.proxyrunner.guard import Guard
 from workloads.proxyrunner.health import Health
 from workloads.proxyrunner.keeping import Source
 from workloads.proxyrunner.listener import Listener, bind
+from workloads.proxyrunner.memory import Memory
 from workloads.proxyrunner.meter import Meter
 from workloads.proxyrunner.routes import Routes
 from workloads.proxyrunner.threads import in_thread, taken_in_thread
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
     from workloads.proxyrunner.address import ReplicaAddress
-    from workloads.proxyrunner.affinity import Affinity
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.control.address import ControlAddress
     from workloads.proxyrunner.control.metrics import Figure
@@ -107,7 +107,7 @@ class Stage:
         self._closed = False
         self._scratch: Path | None = None
         self._upstream: Upstream | None = None
-        self._affinity: Affinity | None = None
+        self._memory = Memory()
         self._assembly: Assembly | None = None
         self._app: Application | None = None
         self._listener: Listener | None = None
@@ -287,8 +287,7 @@ class Stage:
         self._closed = True
         if self._control is not None:
             await self._control.close()
-        if self._affinity is not None:
-            await self._affinity.close()
+        await self._memory.close()
         if self._scratch is not None:
             await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
@@ -307,7 +306,7 @@ class Stage:
             ready=self._told.ready,
             desired=keeper.count if isinstance(keeper, Routes) else self._options.replicas,
             restarts=self._starts.total() - len(self._starts),
-            affinity=self._affinity,
+            affinity=self._memory.affinity,
         )
 
     async def _open_control(self) -> None:
@@ -316,13 +315,14 @@ class Stage:
 
     async def _assemble(self) -> None:
         self._upstream = Upstream() if self._remote is None else RemoteUpstream(self._remote)
-        self._affinity = self._remember(self._upstream)
+        count = self._options.replicas if self._replicas is None else len(self._replicas)
+        self._memory = Memory.of(self._config, self._options, count, self._upstream)
         self._assembly = assemble(
             self._options,
             source=await self._source() if self._replicas is None else None,
             replicas=self._replicas or (),
             upstream=self._upstream,
-            affinity=self._affinity,
+            memory=self._memory,
             exchanges=self._exchanges,
             health=self._health,
             told=self._told,
@@ -332,21 +332,6 @@ class Stage:
         if self._assembly.controller is not None and self._control is not None:
             # It reads its description from a file.
             self._control.routes["/scaletozero"] = await in_thread(_sleep_routes, self._assembly.controller)
-
-    def _remember(self, upstream: Upstream) -> Affinity | None:
-        """Where sessions are remembered, if it matters: one server alone knows its own."""
-        options, routed = self._options, self._replicas
-        if options.stateless or options.transport is not TransportType.STREAMABLE_HTTP:
-            return None
-        count = options.replicas if routed is None else len(routed)
-        if count < 2 and not options.shares_sessions and not options.chain.authenticates:
-            return None
-        from workloads.proxyrunner.affinity import Affinity
-        from workloads.proxyrunner.handshake import Handshake
-        from workloads.session import SessionManager
-
-        manager = SessionManager.from_run_config(self._config, bind_identity=options.chain.authenticates)
-        return Affinity(manager, Handshake(upstream), ttl=options.session_ttl)
 
     async def _source(self) -> Source:
         runtime = self._runtime

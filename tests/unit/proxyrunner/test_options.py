@@ -63,8 +63,6 @@ def test_listening_beyond_this_machine_needs_tokens_or_a_word_or_a_pod(host):
         ({"transport": "inspector"}, "transport"),
         ({"proxy_mode": "sse"}, "proxy_mode"),
         ({"backend_replicas": 33}, "backend_replicas"),
-        ({"backend_replicas": 2, "transport": "sse"}, "backend_replicas"),
-        ({"scaling_config": ScalingConfig(backend_replicas=2), "transport": "sse"}, "scaling_config.backend_replicas"),
         ({"backend_replicas": -1}, "backend_replicas"),
         ({"session_ttl": "-1s"}, "session_ttl"),
         ({"stdio_mode": "per-session", "transport": "sse"}, "stdio_mode"),
