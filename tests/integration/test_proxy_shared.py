@@ -258,3 +258,26 @@ def test_a_session_is_refused_to_anybody_else_at_every_runner(redis, replicas):
                 assert (await call(one, session, ana))[1] == 2
 
     run(body())
+
+
+@pytest.mark.parametrize("replicas", [1], indirect=True)
+@pytest.mark.needs("auth")
+@pytest.mark.parametrize("owner", [{"vmcp.token.hash": "00", "vmcp.token.salt": "00"}, {}])
+def test_a_session_that_tells_its_owner_in_the_old_way_or_not_at_all_is_nobodys(redis, replicas, owner):
+    async def body():
+        with running_issuer() as issuer, redis.client() as store:
+            oidc = OIDCConfig(issuer=issuer.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)
+            ana = ("authorization", f"Bearer {issuer.token()}")
+            async with clients(redis, replicas, oidc_config=oidc) as (one, other):
+                session = await begin(one, ana)
+                key = PREFIX + session[1]
+                kept = json.loads(store.get(key))
+                metadata = {name: text for name, text in kept["metadata"].items() if name != "vmcp.identity.binding"}
+                assert metadata != kept["metadata"]
+                store.set(key, json.dumps(kept | {"metadata": metadata | owner}), ex=60)
+                refused = await other.post(request("tools/call"), session, ana)
+                assert (refused.status, refused.json["error"]["code"]) == (404, -32001)
+                # What can never be checked is deleted; what was never anybody's may be another proxy's.
+                assert store.exists(key) == (not owner)
+
+    run(body())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.bridge.interest import Interest
     from workloads.proxyrunner.bridge.request import BridgeRequest
     from workloads.proxyrunner.exchanges import Exchanges
+    from workloads.session import Identity
 
 __all__ = ("LegacyRequests",)
 
@@ -42,6 +43,7 @@ class _Client:
 
     method: str
     params: dict[str, Any]
+    identity: Identity | None = None
     parked: bool = False
 
     @property
@@ -138,7 +140,7 @@ class LegacyRequests:
             call.resolve({"jsonrpc": "2.0", "id": call.request_id, "error": {**error, "data": data}})
             self._calls.cancel(call, "the client cannot be asked")
             return False
-        state = self._lot.park(call, message, _KEY, client.method, client.params)
+        state = self._lot.park(call, message, _KEY, client.method, client.params, client.identity)
         if state is None:
             return False
         client.parked = True
@@ -191,7 +193,7 @@ class LegacyRequests:
             listener.call.fail("the server ended")
 
     async def _begin(self, request: BridgeRequest, params: dict[str, Any]) -> tuple[Call, _Client]:
-        client = _Client(request.method, params)
+        client = _Client(request.method, params, request.identity)
         call = self._calls.open(
             request.method, stripped(request.params), request.id, owner=client, log_level=log_level_of(params)
         )
@@ -201,7 +203,9 @@ class LegacyRequests:
     async def _go_on(self, request: BridgeRequest, params: dict[str, Any]) -> tuple[Call, _Client]:
         """Give the server what it waits for."""
         state = params.get("requestState")
-        parked = self._lot.take(state, request.method, params) if isinstance(state, str) else None
+        parked = None
+        if isinstance(state, str):
+            parked = self._lot.take(state, request.method, params, request.identity)
         if parked is None:
             # It never was, was used or has expired, or the server that waited has ended.
             message = "Invalid or expired requestState"

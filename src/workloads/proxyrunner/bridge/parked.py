@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from workloads.proxyrunner.jsonrpc import members
+from workloads.session.identity import binding_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workloads.proxyrunner.bridge.call import Call
     from workloads.proxyrunner.jsonrpc import Message
+    from workloads.session.identity import Identity
 
 __all__ = ("MAX_PARKED", "PARKED_FOR", "Parked", "ParkingLot", "Timer")
 
@@ -48,7 +50,7 @@ class Parked:
         call: The request.
         ask: What the server asked.
         key: What the client's answer is called.
-        digest: What the request asked for, in short: only the same may go on.
+        digest: What the request asked for and who did, in short: only the same may go on.
         timer: Ends the waiting.
     """
 
@@ -78,7 +80,15 @@ class ParkingLot:
     def __contains__(self, state: str) -> bool:
         return state in self._parked
 
-    def park(self, call: Call, ask: Message, key: str, method: str, params: dict[str, Any]) -> str | None:
+    def park(
+        self,
+        call: Call,
+        ask: Message,
+        key: str,
+        method: str,
+        params: dict[str, Any],
+        identity: Identity | None = None,
+    ) -> str | None:
         """Let a request wait.
 
         Args:
@@ -87,6 +97,7 @@ class ParkingLot:
             key: What the client's answer shall be called.
             method: The method of the request.
             params: Its parameters.
+            identity: Who sent it. Default: None, nobody in particular.
 
         Returns:
             The state to give the client; None when too many wait.
@@ -95,19 +106,20 @@ class ParkingLot:
             return None
         state = secrets.token_urlsafe(32)
         timer = self._later(PARKED_FOR, lambda: self._expire(state))
-        self._parked[state] = Parked(call, ask, key, _digest(method, params), timer)
+        self._parked[state] = Parked(call, ask, key, _digest(method, params, identity), timer)
         return state
 
-    def take(self, state: str, method: str, params: dict[str, Any]) -> Parked | None:
+    def take(self, state: str, method: str, params: dict[str, Any], identity: Identity | None = None) -> Parked | None:
         """The request that waits under this state, which thereby goes on; None when there is none like it.
 
         Args:
             state: What the client gave back.
             method: The method of its new request.
             params: The parameters of that.
+            identity: Who sent that. Default: None, nobody in particular.
         """
         parked = self._parked.get(state)
-        if parked is None or parked.digest != _digest(method, params):
+        if parked is None or parked.digest != _digest(method, params, identity):
             return None
         if not isinstance(members(params.get("inputResponses")).get(parked.key), dict):
             return None
@@ -124,7 +136,7 @@ class ParkingLot:
         self._on_expiry(self._parked.pop(state))
 
 
-def _digest(method: str, params: dict[str, Any]) -> bytes:
-    """What a request asks for, in short. What changes from round to round does not count."""
+def _digest(method: str, params: dict[str, Any], identity: Identity | None) -> bytes:
+    """What a request asks for, and who, in short. What changes from round to round does not count."""
     asked = {key: value for key, value in params.items() if key not in _PASSING}
-    return hashlib.sha256(json.dumps([method, asked], sort_keys=True).encode()).digest()
+    return hashlib.sha256(json.dumps([method, asked, binding_of(identity)], sort_keys=True).encode()).digest()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads.proxyrunner.asgi import header
+from workloads.proxyrunner.identity import IDENTITY
 from workloads.proxyrunner.jsonrpc import INVALID_REQUEST, PARSE_ERROR, Kind, Message, kind_of, members, read, usable_id
 from workloads.proxyrunner.protocol import HEADER_MISMATCH, LEGACY, VERSION_KEY
 from workloads.proxyrunner.replies import Reply, error_body, json_reply, refusal
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.asgi import ClientConnection, Headers, Receive, Scope, Send
     from workloads.proxyrunner.jsonrpc import Id
+    from workloads.session import Identity
 
 __all__ = ("Accepts", "BridgeRequest", "RefusedRequestError", "parse_message")
 
@@ -94,6 +96,11 @@ class BridgeRequest:
     def params(self) -> dict[str, Any] | None:
         """The parameters of the message posted; None when it has none."""
         return self.message.get("params")
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who sends it, where a middleware has proven that."""
+        return self.scope.get(IDENTITY)
 
     @property
     def version(self) -> str | None:

@@ -157,14 +157,14 @@ class SessionFront:
             raise request.refuse(400, INVALID_REQUEST, str(error)) from None
         if session_id is None:
             raise request.refuse(400, INVALID_REQUEST, "Missing session ID; send initialize first")
-        session = self._sessions.get(session_id)
+        session = self._sessions.get(session_id, request.identity)
         if session is None:
             raise request.refuse(404, SESSION_NOT_FOUND, "Session not found")
         return session
 
     async def _initialize(self, request: BridgeRequest) -> None:
         try:
-            session = self._sessions.create(request.params)
+            session = self._sessions.create(request.params, request.identity)
         except TooManySessionsError:
             await respond(request.send, unavailable("Too many sessions", request=encode(request.message)))
             return

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from workloads.proxyrunner.bridge.asking import Asks
 from workloads.proxyrunner.jsonrpc import members
 from workloads.proxyrunner.protocol import LEGACY
+from workloads.session.identity import Ownership, bind, ownership
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from workloads.proxyrunner.bridge.call import Call
     from workloads.proxyrunner.jsonrpc import Id
+    from workloads.session.identity import Identity
 
 __all__ = ("MAX_SESSIONS", "MAX_SUBSCRIPTIONS", "Outbox", "Session", "Sessions", "TooManySessionsError")
 
@@ -76,10 +78,13 @@ class Session:
         log_level: The least urgent log message that it wants; None until it says.
     """
 
-    def __init__(self, session_id: str, now: float, params: dict[str, Any] | None = None) -> None:
-        """A session that begins now, with these parameters of ``initialize``."""
+    def __init__(
+        self, session_id: str, now: float, params: dict[str, Any] | None = None, identity: Identity | None = None
+    ) -> None:
+        """A session that begins now, with these parameters of ``initialize``, and belongs to who sent it."""
         given = members(params)
         self.id = session_id
+        self._owner = bind({}, identity)
         self.asks = Asks()
         self.version = given["protocolVersion"] if given.get("protocolVersion") in LEGACY else LEGACY[0]
         self.capabilities = members(given.get("capabilities"))
@@ -91,6 +96,10 @@ class Session:
         self.busy = 0
         self.seen = now
         self._calls: dict[tuple[type, Id], list[Call]] = {}
+
+    def belongs_to(self, identity: Identity | None) -> bool:
+        """Whether it was begun by this one; None is nobody in particular."""
+        return ownership(self._owner, identity) is Ownership.OWN
 
     @property
     def calls(self) -> list[Call]:
@@ -146,8 +155,12 @@ class Sessions:
         """The one session that there ever was, so that nothing can be about another; None else."""
         return next(iter(self._sessions.values()), None) if self._begun == 1 else None
 
-    def create(self, params: dict[str, Any] | None = None) -> Session:
-        """A new session, with these parameters of ``initialize``.
+    def create(self, params: dict[str, Any] | None = None, identity: Identity | None = None) -> Session:
+        """A new session.
+
+        Args:
+            params: The parameters of ``initialize``.
+            identity: Who begins it, and whose it is from now on. Default: None, nobody in particular.
 
         Raises:
             TooManySessionsError: There are too many.
@@ -155,16 +168,21 @@ class Sessions:
         self.sweep(force=len(self._sessions) >= self._limit)
         if len(self._sessions) >= self._limit:
             raise TooManySessionsError
-        session = Session(str(uuid.uuid4()), self._clock(), params)
+        session = Session(str(uuid.uuid4()), self._clock(), params, identity)
         self._sessions[session.id] = session
         self._begun += 1
         return session
 
-    def get(self, session_id: str) -> Session | None:
-        """The session of that id, which is thereby in use; None when there is none, or none any more."""
+    def get(self, session_id: str, identity: Identity | None = None) -> Session | None:
+        """The session of that id, which is thereby in use; None when there is none, or none any more.
+
+        Args:
+            session_id: Its id.
+            identity: Who asks: to another than who began it there is none. Default: None, nobody in particular.
+        """
         self.sweep()
         session = self._sessions.get(session_id)
-        if session is None or self._expired(session):
+        if session is None or self._expired(session) or not session.belongs_to(identity):
             return None
         session.seen = self._clock()
         return session
