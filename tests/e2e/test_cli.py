@@ -209,17 +209,14 @@ def test_ctrl_c_while_waiting_for_ready_leaves_the_workload_starting():
 
 
 @pytest.mark.needs("linux")
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
-)
-def test_in_the_foreground_a_signal_ends_the_workload_and_its_server(tmp_path, number, code):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_in_the_foreground_a_signal_ends_the_workload_and_its_server(tmp_path, number):
     with start("run", "quick", "--foreground", "--", *QUICK, "--say", "hello \x1b[1m") as process:
         wait_until(lambda: [each["status"] for each in shown()] == ["running"])
         assert any(QUICK[1] in leaks.command_line(pid) for pid in leaks.strays(tmp_path))
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
-    assert process.returncode == code
+    assert process.returncode == 0
     assert "hello \\x1b[1m\n" in out
     assert "Traceback" not in err
     assert ("Thread 0x" in err) is (number == signal.SIGQUIT)
@@ -228,16 +225,48 @@ def test_in_the_foreground_a_signal_ends_the_workload_and_its_server(tmp_path, n
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
-def test_in_the_foreground_a_signal_lets_a_call_in_flight_finish(number):
+def test_in_the_foreground_a_signal_lets_a_call_of_five_seconds_finish_and_refuses_what_is_new(number):
+    with start("run", "quick", "--foreground", "--", *QUICK) as process:
+        wait_until(lambda: [each["status"] for each in shown()] == ["running"])
+        url = shown()[0]["url"]
+        with ThreadPoolExecutor(1) as threads, plain_client.kept_alive(url) as kept:
+            calling = threads.submit(plain_client.call, url, "slow", text="done", seconds=5)
+            wait_until(lambda: "slow begins" in run("logs", "quick")[0])
+            process.send_signal(number)
+            wait_until(lambda: plain_client.refused(url))
+            plain_client.assert_refused_kindly(kept)
+            process.send_signal(signal.SIGTERM)
+            assert process.poll() is None
+            _, err = process.communicate(timeout=30)
+            assert calling.result(10) == "done"
+    assert process.returncode == 0, err
+
+
+def test_in_the_foreground_a_signal_before_its_server_is_ready_ends_it_cleanly(tmp_path):
+    with start("run", "mute", "--foreground", "--", *QUICK, "--mute") as process:
+        wait_until(lambda: [each["status"] for each in shown()] == ["starting"])
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, "Traceback" in err) == (0, False)
+    wait_until(lambda: not leaks.strays(tmp_path), timeout=3)
+
+
+def test_in_the_foreground_a_second_ctrl_c_does_not_wait():
     with start("run", "quick", "--foreground", "--", *QUICK) as process:
         wait_until(lambda: [each["status"] for each in shown()] == ["running"])
         url = shown()[0]["url"]
         with ThreadPoolExecutor(1) as threads:
-            calling = threads.submit(plain_client.call, url, "slow", text="done", seconds=1)
+            calling = threads.submit(plain_client.call, url, "slow", text="done", seconds=6)
             wait_until(lambda: "slow begins" in run("logs", "quick")[0])
-            process.send_signal(number)
-            process.communicate(timeout=30)
+            process.send_signal(signal.SIGINT)
+            wait_until(lambda: plain_client.refused(url))
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+            assert not calling.done()
+            # The runner drains all the same.
             assert calling.result(10) == "done"
+    assert (process.returncode, err.splitlines()[-1]) == (130, "interrupted")
+    wait_until(lambda: [each["status"] for each in shown()] == ["stopped"])
 
 
 def test_in_the_foreground_a_stop_from_elsewhere_ends_the_command():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
@@ -16,9 +15,10 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
-from tests.support.plain_client import call
-from tests.support.quick import quick
+from tests.support.plain_client import assert_refused_kindly, call, kept_alive, refused
+from tests.support.quick import QUICK, quick
 from tests.support.waiting import wait_until
 
 from workloads._core.paths import Paths
@@ -42,11 +42,17 @@ class Runner:
         *arguments: str,
         options: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        file: Path | None = None,
+        command: Sequence[str] = (),
         **fields,
     ) -> None:
         self.port = free_port()
-        self.file = folder / "runconfig.json"
-        self.file.write_text(quick("quick", *arguments, port=self.port, **fields).to_json())
+        self.config = quick("quick", *arguments, port=self.port, **fields)
+        if command:
+            self.config = self.config.evolve(command=tuple(command))
+        self.file = file or folder / "runconfig.json"
+        if file is None:
+            self.file.write_text(self.config.to_json())
         self.errors = folder / "stderr"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -64,13 +70,9 @@ class Runner:
         except OSError:
             return 0
 
-    def refuses(self) -> bool:
-        """Whether nobody listens."""
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 5).close()
-        except ConnectionRefusedError:
-            return True
-        return False
+    def servers(self) -> list[psutil.Process]:
+        """The processes it has started."""
+        return psutil.Process(self.process.pid).children(recursive=True)
 
     def call(self, tool: str, **arguments) -> str:
         """Call a tool in a session of its own."""
@@ -114,29 +116,64 @@ def test_a_signal_drains_what_is_in_flight_and_exits_0(start, number):
     assert ("Thread 0x" in runner.errors.read_text()) is (number == signal.SIGQUIT)
 
 
-def test_a_signal_refuses_what_is_new_while_a_call_of_five_seconds_completes(start):
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_refuses_what_is_new_while_a_call_of_five_seconds_completes(start, number):
     runner = start()
     wait_until(lambda: runner.health() == 200)
-    kept = http.client.HTTPConnection("127.0.0.1", runner.port, timeout=20)
-    kept.request("GET", "/health")
-    kept.getresponse().read()
     answers: list[str] = []
     calling = threading.Thread(target=lambda: answers.append(runner.call("slow", text="done", seconds=5)))
-    calling.start()
-    log = Paths.locate().server_log("quick", 0)
-    wait_until(lambda: "slow begins" in log.read_text())
-    runner.process.send_signal(signal.SIGTERM)
-    wait_until(runner.refuses)
-    message = json.dumps({"jsonrpc": "2.0", "id": "late", "method": "tools/list"})
-    kept.request("POST", "/mcp", message, {"Content-Type": "application/json"})
-    answer = kept.getresponse()
-    assert (answer.status, json.loads(answer.read())["id"]) == (503, "late")
-    assert (answer.headers["Connection"], answer.headers["Retry-After"]) == ("close", "1")
-    kept.close()
+    with kept_alive(runner.url) as kept:
+        calling.start()
+        log = Paths.locate().server_log("quick", 0)
+        wait_until(lambda: "slow begins" in log.read_text())
+        runner.process.send_signal(number)
+        wait_until(lambda: refused(runner.url))
+        # Further signals change nothing.
+        for other in SIGNALS:
+            runner.process.send_signal(other)
+        assert_refused_kindly(kept)
     assert runner.process.poll() is None
     assert runner.wait() == 0
     calling.join(10)
     assert answers == ["done"]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_anything_has_begun_starts_nothing(start, number, tmp_path):
+    fifo = tmp_path / "go-on"
+    os.mkfifo(fifo)
+    # The run config is read once both ends are open, and ends when the writer closes it: the signal comes in between.
+    runner = start(file=fifo)
+    with fifo.open("w") as writer:
+        runner.process.send_signal(number)
+        writer.write(runner.config.to_json())
+    assert runner.wait() == 0
+    assert not Paths.locate().server_log("quick", 0).exists()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_server_wakes_ends_it_cleanly(start, number, tmp_path):
+    spoilt = tmp_path / "spoilt"
+    script = f'if test -e {spoilt}; then exec cat >/dev/null; else exec "$@"; fi'
+    runner = start(command=("sh", "-c", script, "sh", sys.executable, "-I", "-S", QUICK), idle_timeout="50ms")
+    wait_until(lambda: runner.health() == 200)
+    wait_until(lambda: not runner.servers())
+    spoilt.touch()
+    failures: list[int] = []
+
+    def wake() -> None:
+        try:
+            runner.call("echo", text="never")
+        except urllib.error.HTTPError as error:
+            failures.append(error.code)
+
+    waking = threading.Thread(target=wake)
+    waking.start()
+    wait_until(runner.servers)
+    runner.process.send_signal(number)
+    assert runner.wait() == 0
+    waking.join(10)
+    assert failures == [503]
 
 
 def test_a_delay_before_the_drain_makes_it_not_ready_while_everything_is_served(start):

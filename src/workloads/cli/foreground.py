@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workloads.cli import terminal
-from workloads.cli.signals import exit_on_termination
+from workloads.cli.signals import drain_on_signals
 from workloads.cli.text import escape
 from workloads.errors import WorkloadNotFoundError
 
@@ -36,7 +36,7 @@ def run_in_foreground(manager: Manager, config: RunConfig) -> None:
         WorkloadsError: It could not be started, or did not stay up.
     """
     with (
-        exit_on_termination(),
+        drain_on_signals(),
         terminal.follow_status(manager, config.name, lambda text: click.echo(text, err=True)),
         _output_shown(manager, config.name),
     ):

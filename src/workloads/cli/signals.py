@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import NoReturn, Self
 
-__all__ = ("ShutdownSignals", "exit_on_termination")
+__all__ = ("ShutdownSignals", "drain_on_signals", "exit_on_termination")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -63,6 +63,41 @@ class ShutdownSignals:
             faulthandler.dump_traceback(file=sys.stderr)
         if self._loop is not None and self._event is not None:
             self._loop.call_soon_threadsafe(self._event.set)
+
+
+class _AskedToEndError(BaseException):
+    """A signal asks the main thread to bring what it does to an end."""
+
+
+@contextlib.contextmanager
+def drain_on_signals() -> Generator[None]:
+    """Meanwhile SIGTERM, SIGINT, SIGQUIT and SIGHUP interrupt the command, for it to drain; that done, all is well.
+
+    For a command that waits, in its main thread. It is interrupted once, by an exception that goes no further than this
+    block, so that it ends with exit code 0 unless the drain fails. Further signals change nothing, but that a second
+    Ctrl-C ends the command at once. SIGQUIT also writes the stack of every thread to standard error.
+    """
+    asked = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        del frame
+        if number == signal.SIGQUIT:
+            faulthandler.dump_traceback(file=sys.stderr)
+        if not asked:
+            asked = True
+            raise _AskedToEndError
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+
+    former = {number: signal.signal(number, interrupt) for number in (*_SIGNALS, signal.SIGHUP)}
+    try:
+        yield
+    except _AskedToEndError:
+        pass
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

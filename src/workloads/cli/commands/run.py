@@ -77,7 +77,7 @@ class _Run(Verb):
 )
 @click.option("--group", "-g", metavar="GROUP", help="The group it belongs to.")
 @click.option("--replicas", type=click.IntRange(min=0), help="How many copies of the server.")
-@click.option("--foreground", is_flag=True, help="Stay until it ends, showing what it writes; Ctrl-C ends it.")
+@click.option("--foreground", is_flag=True, help="Stay until it ends, showing what it writes; Ctrl-C drains it.")
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),
