@@ -25,7 +25,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 # Variables that would let the machine, or the user's shell, decide how a test ends.
 _FOREIGN = (
     "WORKLOADS_", "TOOLHIVE_", "DOCKER_", "CONTAINER_HOST", "KUBERNETES_", "KUBECONFIG", "POD_NAMESPACE", "MCP_",
-    "FASTMCP_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+    "OTEL_", "FASTMCP_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
 )  # fmt: skip
 
 # What blocks a loop besides what the detector looks for by itself.

@@ -98,7 +98,10 @@ NEEDS: dict[str, Need] = {
         _runs("unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", "echo 100 >/proc/sys/kernel/ns_last_pid"),
         "run the tests as root on Linux, with unshare of util-linux; in a container, a privileged one",
     ),
-    "opentelemetry": Need(_python("opentelemetry", "opentelemetry.sdk"), "pip install opentelemetry-sdk"),
+    "opentelemetry": Need(
+        _python("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+        "pip install '.[telemetry]'",
+    ),
     "podman": Need(
         lambda: _engine("podman", "runc", "conmon") or _helpers("netavark", "aardvark-dns"),
         "as root, install podman runc netavark aardvark-dns iptables iproute2 busybox-static",

@@ -15,6 +15,7 @@ import click
 from workloads._core.variables import CONTROL_TOKEN
 from workloads.cli.logs_setup import log_accesses, wants_access_log
 from workloads.cli.signals import ShutdownSignals
+from workloads.cli.tracing import spans_exported
 from workloads.errors import WorkloadFailedError, WorkloadsError
 
 if TYPE_CHECKING:
@@ -232,7 +233,10 @@ def _route(
 
     _raise_descriptor_limit()
     if not signals.received:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with (
+            spans_exported(config, os.environ),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
             runner.run(serve())
 
 
@@ -291,6 +295,7 @@ def _run(
     if not signals.received:
         with (
             Ownership(config.name, runtime, paths=paths, reporter=reporter, launch_id=start.launch_id) as ownership,
+            spans_exported(config, os.environ),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(serve())

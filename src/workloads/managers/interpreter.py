@@ -22,7 +22,9 @@ _INHERITED = frozenset({
     "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ",
     "USER", "VIRTUAL_ENV", "all_proxy", "http_proxy", "https_proxy", "no_proxy",
 })  # fmt: skip
-_INHERITED_PREFIXES = ("COVERAGE_", "LC_", "TOOLHIVE_", "WORKLOADS_", "XDG_")
+_INHERITED_PREFIXES = ("COVERAGE_", "LC_", "OTEL_", "TOOLHIVE_", "WORKLOADS_", "XDG_")
+# What ends so tells a collector of telemetry who sends to it.
+_CONFIDENTIAL_SUFFIX = "_HEADERS"
 # Lists of folders by which the interpreter finds its packages. Relative ones would mean others in a runner.
 _SEARCHED = ("LD_LIBRARY_PATH", "PYTHONPATH")
 
@@ -32,7 +34,9 @@ def runner_environment(environ: Mapping[str, str]) -> dict[str, str]:
     from workloads.secrets import scrub
 
     chosen = {
-        name: value for name, value in environ.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+        name: value
+        for name, value in environ.items()
+        if name in _INHERITED or (name.startswith(_INHERITED_PREFIXES) and not name.endswith(_CONFIDENTIAL_SUFFIX))
     }
     for name in _SEARCHED:
         if name in chosen:

@@ -16,6 +16,13 @@ def test_a_runner_gets_no_variable_that_it_does_not_need():
     assert runner_environment(environ) == {"PATH": "/bin", "LC_TIME": "C"}
 
 
+def test_a_runner_is_told_where_its_spans_go_and_not_what_a_collector_knows_it_by():
+    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_SERVICE_NAME": "notes"}
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=canary", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "api-key=canary"}
+
+    assert runner_environment({**told, **headers}) == told
+
+
 def test_folders_that_packages_are_found_in_are_named_from_the_root(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
