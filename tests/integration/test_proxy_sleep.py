@@ -15,6 +15,7 @@ from tests.support.aio import run
 from tests.support.control import unix_client
 from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, served
+from tests.support.sse_client import streaming
 from tests.support.waiting import wait_until
 
 from workloads import RunConfig, RunConfigError
@@ -307,6 +308,28 @@ def test_several_replicas_sleep_and_wake_together():
             assert (await post(runner.port, OPENING)).status == 200
             await asleep(told, 2)
             assert len(told.pids) == 6
+
+    run(body())
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_stream_of_the_old_sse_transport_wakes_it_and_keeps_it_awake_while_open(replicas):
+    async def body():
+        told = Recorder()
+        server = (sys.executable, str(LIFE.with_name("sse.py")))
+        async with sleeper("sse", told=told, command=server, backend_replicas=replicas) as runner:
+            for times in (1, 2):
+                await asleep(told, times)
+                async with streaming(runner.port) as stream, raw_client(runner.port) as poster:
+                    pid, _ = await stream.call(poster)
+                    # Nobody sends anything for ten times as long as it may be idle.
+                    assert await stream.call(poster, 2, seconds=0.5) == (pid, 2)
+                    assert await stream.call(poster, 3) == (pid, 3)
+                    assert told.statuses.count((WorkloadStatus.RUNNING, "asleep")) == times
+            await asleep(told, 3)
+            async with raw_client(runner.port) as poster:
+                gone = await poster.post(request("tools/call"), path=stream.endpoint)
+                assert gone.status == 404
 
     run(body())
 
