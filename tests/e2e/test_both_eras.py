@@ -1,4 +1,4 @@
-"""Real clients of both eras with real stdio servers of either, and of both: nothing of the protocol is lost."""
+"""Real clients of both eras with real stdio servers of either, and of both, and with one of HTTP: nothing is lost."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ VERSION = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 WATCHED = "test://watched-resource"
 
 
-def bridged(server, stdio_mode="shared"):
-    """A bridge to the server of the SDK, made one of the era named."""
+def proxied(server, stdio_mode="shared"):
+    """A proxy of the server of the SDK, bridged as one of the era named, or over HTTP as it is."""
     script = [str(SERVERS / "conformance.py")]
+    if server == "http":
+        return ProxyRunner(RunConfig(name="eras", command=(sys.executable, *script), transport="streamable-http"))
     if server != "both":
         script = [str(SERVERS / "one_era.py"), server, *script]
     config = RunConfig(name="eras", command=(sys.executable, *script), transport="stdio", stdio_mode=stdio_mode)
@@ -55,10 +57,10 @@ def mcp_client(url, mode, **handlers):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-@pytest.mark.parametrize("server", ["legacy", "modern", "both"])
+@pytest.mark.parametrize("server", ["legacy", "modern", "both", "http"])
 def test_the_mcp_client_is_asked_told_of_progress_and_of_changes(server, mode):
     async def body():
-        async with bridged(server) as runner:
+        async with proxied(server) as runner:
             changed = asyncio.Queue()
 
             async def heard(message):
@@ -98,8 +100,8 @@ def test_the_mcp_client_is_asked_told_of_progress_and_of_changes(server, mode):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-@pytest.mark.parametrize("server", ["legacy", "modern", "both"])
-def test_the_fastmcp_client_is_asked_and_told_of_progress(server, mode):
+@pytest.mark.parametrize("server", ["legacy", "modern", "both", "http"])
+def test_the_fastmcp_client_is_asked_told_of_progress_and_of_changes(server, mode):
     from fastmcp import Client
 
     async def elicit(message, response_type, params, context):
@@ -109,15 +111,20 @@ def test_the_fastmcp_client_is_asked_and_told_of_progress(server, mode):
         return messages[0].content.text.upper()
 
     async def body():
-        steps = []
+        steps, changed = [], asyncio.Queue()
 
         async def progress(step, total, message):
             steps.append(step)
 
+        async def heard(message):
+            if getattr(message, "method", "") == "notifications/resources/updated":
+                await changed.put(str(message.params.uri))
+
         asked = {"elicitation_handler": elicit, "sampling_handler": sample, "roots": ["file:///home/ann"]}
+        told = {"progress_handler": progress, "message_handler": heard}
         async with (
-            bridged(server) as runner,
-            Client(runner.url, mode=mode, progress_handler=progress, **asked) as client,
+            proxied(server) as runner,
+            Client(runner.url, mode=mode, **told, **asked) as client,
         ):
             for tool, arguments, text in (
                 ("greet", {}, "Hello Ann"),
@@ -127,6 +134,11 @@ def test_the_fastmcp_client_is_asked_and_told_of_progress(server, mode):
                 assert (await client.call_tool(tool, arguments)).content[0].text == text
             await client.call_tool("test_tool_with_progress", {})
             assert steps == [0, 50, 100]
+            if mode == "legacy":  # of the subscriptions of the new era this client knows nothing
+                await client.session.subscribe_resource(WATCHED)
+                await client.call_tool("touch", {"uri": WATCHED})
+                async with asyncio.timeout(20):
+                    assert await changed.get() == WATCHED
 
     run(body(), timeout=100)
 
@@ -138,7 +150,7 @@ def test_ten_clients_at_once_are_each_asked_their_own_question(server):
     from mcp_types import ElicitResult
 
     async def body():
-        async with bridged(server, "per-session") as runner:
+        async with proxied(server, "per-session") as runner:
 
             async def one(number):
                 async def elicit(context, params):
@@ -157,7 +169,7 @@ def test_ten_clients_at_once_are_each_asked_their_own_question(server):
 
 @pytest.mark.needs("mcp-inspector")
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-@pytest.mark.parametrize("server", ["legacy", "modern", "both"])
+@pytest.mark.parametrize("server", ["legacy", "modern", "both", "http"])
 def test_the_inspector_lists_calls_and_reads(server, era):
     def inspect(url, *arguments):
         command = [
@@ -176,7 +188,7 @@ def test_the_inspector_lists_calls_and_reads(server, era):
         return json.loads(done.stdout)
 
     async def body():
-        async with bridged(server) as runner:
+        async with proxied(server) as runner:
             listed = await asyncio.to_thread(inspect, runner.url, "tools/list")
             assert "test_simple_text" in json.dumps(listed)
             called = await asyncio.to_thread(inspect, runner.url, "tools/call", "--tool-name", "test_simple_text")
