@@ -56,6 +56,8 @@ class Tally:
     wrong: int = 0
     lost: int = 0
     """Sessions that were answered with 404, or whose counter began anew: each was at a replica that was killed."""
+    killed: set[int] = field(default_factory=set, repr=False)
+    """Replicas that were killed. A session may be lost with its replica, once, and no other may."""
     ended: int = 0
     """Runners that were ended with SIGTERM; each must exit with 0."""
     slowest: float = 0.0
@@ -180,14 +182,19 @@ class Connection:
 class Client:
     """A session, and how often its calls were counted."""
 
-    def __init__(self, index: int, ports: list[int], tally: Tally, *, may_lose: bool, may_cut: bool) -> None:
+    def __init__(self, index: int, ports: list[int], tally: Tally, *, any_cut: bool) -> None:
         self._connections = [Connection(port) for port in ports]
         self._turn = index
         self._tally = tally
-        self._may_lose, self._may_cut = may_lose, may_cut
+        self._any_cut = any_cut
         self._session: str | None = None
         self._count = 0
         self._pid = 0
+
+    @property
+    def _may_cut(self) -> bool:
+        """Whether an answer may be cut: by the end of a runner, or of the session's own replica."""
+        return self._any_cut or self._pid in self._tally.killed
 
     async def run(self, until: float, pause: float) -> None:
         try:
@@ -205,11 +212,12 @@ class Client:
     async def _step(self) -> None:
         if self._session is None:
             params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
-            _, headers, _ = await self._insist("initialize", params, None, 200)
+            _, headers, body = await self._insist("initialize", params, None, 200)
             self._session, self._count = headers["mcp-session-id"], 0
+            self._pid = json.loads(body)["result"]["pid"]
         status, _, body = await self._insist("tools/call", {}, self._session, 200, 404)
         if status == 404:
-            if not self._may_lose:
+            if self._pid not in self._tally.killed:
                 raise FailedError("the session is lost")
             self._tally.lost += 1
             self._session = None
@@ -223,7 +231,7 @@ class Client:
             self._pid = result["pid"]
             return
         # Begun again at another replica, or at the same port by another process: the client sees a counter from one.
-        if self._may_lose and result["pid"] != self._pid and result["count"] == 1:
+        if self._pid in self._tally.killed and result["count"] == 1:
             self._tally.lost += 1
         elif not self._may_cut:
             self._tally.wrong += 1
@@ -267,6 +275,8 @@ async def disturb(
         await asyncio.sleep(step)
         if kind == "kill-replica":
             server, number = replicas[turn % len(replicas)], signal.SIGKILL
+            assert server.process is not None
+            tally.killed.add(server.process.pid)
         else:
             server = runners[turn % len(runners)]
             number = signal.SIGKILL if kind == "kill-runner" else signal.SIGTERM
@@ -303,10 +313,9 @@ async def _roll(
     tally = Tally()
     ends = time.monotonic() + seconds
     ports = [runner.port for runner in runners]
-    options = {"may_lose": kind == "kill-replica", "may_cut": kind != "restart"}
     async with asyncio.TaskGroup() as group:
         for index in range(clients):
-            group.create_task(Client(index, ports, tally, **options).run(ends, pause))
+            group.create_task(Client(index, ports, tally, any_cut=kind == "kill-runner").run(ends, pause))
         group.create_task(disturb(kind, runners, replicas, times, ends, tally))
     return tally
 
