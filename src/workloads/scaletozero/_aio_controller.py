@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from workloads.scaletozero import _forks
 from workloads.scaletozero._aio_memory import AsyncMemory
-from workloads.scaletozero._driver import Driver, check_seconds, inside, raise_error, refuse_inside
+from workloads.scaletozero._arguments import check_seconds, new_hold
+from workloads.scaletozero._driver import Driver, inside, raise_error, refuse_inside
 from workloads.scaletozero._offload import current_loop
 from workloads.scaletozero._switch import Backoff
-from workloads.scaletozero.holds import Hold
 from workloads.scaletozero.protocols import AsyncToggler
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workloads.errors import ToggleError
     from workloads.scaletozero._switch import Call
     from workloads.scaletozero._tickets import Ticket
+    from workloads.scaletozero.holds import Hold
     from workloads.scaletozero.protocols import AsyncTogglerWithState, TogglerState
     from workloads.scaletozero.status import HoldStatus, Status
     from workloads.scaletozero.stores import DisableStore
@@ -116,7 +117,7 @@ class DebouncedController(Driver[AsyncToggler]):
             return hold
         await self._begin()
         now = self._clock()
-        hold = Hold(self, owner, reason, now, None if ttl is None else now + ttl)
+        hold = new_hold(self, now, owner, reason, ttl)
         ticket = self._machine.acquire(now, hold, timeout)
         try:
             await self._wait(ticket)
@@ -133,12 +134,10 @@ class DebouncedController(Driver[AsyncToggler]):
         Returns:
             None when something would have to be awaited; nothing is held then.
         """
-        if ttl is not None:
-            check_seconds("ttl", ttl)
         if self._loop is not asyncio.get_running_loop():
             return None
         now = self._clock()
-        hold = Hold(self, owner, reason, now, None if ttl is None else now + ttl)
+        hold = new_hold(self, now, owner, reason, ttl)
         if not self._machine.grant(hold):
             return None
         if ttl is not None:
@@ -228,6 +227,15 @@ class DebouncedController(Driver[AsyncToggler]):
             self._step(now)
         return self._machine.status(now)
 
+    async def allow_now(self) -> None:
+        """Allow sleeping without waiting for the rest of the cooldown. Does nothing while somebody forbids it.
+
+        Raises:
+            ToggleError: Sleeping could not be allowed; it will be tried again.
+        """
+        await self._begin()
+        await self._wait(self._machine.hurry(self._clock()))
+
     async def freeze(self) -> None:
         """Allow sleeping, whoever forbids it, and change nothing from then on: every later call does nothing.
 
@@ -270,13 +278,6 @@ class DebouncedController(Driver[AsyncToggler]):
             await asyncio.wait(set(self._tasks), timeout=timeout)
         self._closed_with(left, allowed=done is None or done.done())
         return left
-
-    def after_fork(self) -> None:
-        """Begin anew in a forked child: nothing is held, and no loop is known."""
-        closed = self._machine.closed
-        self._machine = self._new_machine(awake=False)
-        self._machine.closed = closed
-        self._start()
 
     # How
 

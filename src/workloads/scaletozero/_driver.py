@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workloads.scaletozero.status import HoldStatus
     from workloads.scaletozero.stores import DisableStore
 
-__all__ = ("Driver", "check_seconds", "inside", "raise_error", "refuse_inside")
+__all__ = ("Driver", "inside", "raise_error", "refuse_inside")
 
 _LOG = logging.getLogger("workloads.scaletozero")
 
@@ -82,6 +82,17 @@ class Driver(Generic[T]):
     def cooldown(self, value: float) -> None:
         self._policy.cooldown = value
 
+    def after_fork(self) -> None:
+        """Begin anew in a forked child, where nothing is held."""
+        closed = self._machine.closed
+        self._machine = self._new_machine(awake=False)
+        self._machine.closed = closed
+        self._start()
+
+    def _start(self) -> None:
+        """Make what does not outlive a fork: locks, threads, timers."""
+        raise NotImplementedError
+
     def _new_machine(self, *, awake: bool) -> Machine:
         return Machine(
             self._policy,
@@ -140,16 +151,6 @@ class Driver(Generic[T]):
             _LOG.warning("closed while %d holds were left: %s", len(left), holders, extra={"holds": len(left)})
         if not allowed:
             _LOG.error("closed before the toggler has allowed sleeping; it may still do so")
-
-
-def check_seconds(name: str, value: float | None) -> None:
-    """Check a number of seconds that may be left out.
-
-    Raises:
-        ValueError: It is negative or not a number.
-    """
-    if value is not None and not value >= 0:
-        raise ValueError(f"{name} must be a number of seconds, 0 or more, not {value!r}")
 
 
 def raise_error(ticket: Ticket) -> None:

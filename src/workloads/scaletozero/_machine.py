@@ -146,6 +146,17 @@ class Machine:
             return None
         return self._wait(now, None, None)
 
+    def hurry(self, now: float) -> Ticket | None:
+        """Do not wait for the rest of the cooldown. Returns what to wait for; None when somebody forbids sleeping.
+
+        Raises:
+            ControllerClosedError: It was closed.
+        """
+        self._check_open()
+        if not self.ledger.busy:
+            self.ledger.allow_at = now
+        return self.allowed(now)
+
     def freeze(self, now: float) -> Ticket | None:
         """Allow sleeping, whoever forbids it, and then change nothing any more; when that fails all is as before."""
         if self.frozen or (self.switch.level == "allowed" and self.switch.call is None):

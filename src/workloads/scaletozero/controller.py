@@ -9,10 +9,10 @@ import time
 from typing import TYPE_CHECKING, Literal, cast
 
 from workloads.scaletozero import _forks
-from workloads.scaletozero._driver import Driver, check_seconds, inside, raise_error, refuse_inside
+from workloads.scaletozero._arguments import check_seconds, new_hold
+from workloads.scaletozero._driver import Driver, inside, raise_error, refuse_inside
 from workloads.scaletozero._memory import Memory
 from workloads.scaletozero._switch import Backoff
-from workloads.scaletozero.holds import Hold
 from workloads.scaletozero.protocols import Toggler, TogglerWithState
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workloads.errors import ToggleError
     from workloads.scaletozero._switch import Call
     from workloads.scaletozero._tickets import Ticket
+    from workloads.scaletozero.holds import Hold
     from workloads.scaletozero.protocols import TogglerState
     from workloads.scaletozero.status import HoldStatus, Status
     from workloads.scaletozero.stores import DisableStore, StoredDisable
@@ -106,7 +107,7 @@ class DebouncedController(Driver[Toggler]):
             return hold
         with self._lock:
             now = self._clock()
-            hold = Hold(self, owner, reason, now, None if ttl is None else now + ttl)
+            hold = new_hold(self, now, owner, reason, ttl)
             ticket = self._machine.acquire(now, hold, timeout)
             done = self._queue(now, ticket)
         try:
@@ -124,11 +125,9 @@ class DebouncedController(Driver[Toggler]):
         Returns:
             None when the toggler would have to be waited for; nothing is held then.
         """
-        if ttl is not None:
-            check_seconds("ttl", ttl)
         with self._lock:
             now = self._clock()
-            hold = Hold(self, owner, reason, now, None if ttl is None else now + ttl)
+            hold = new_hold(self, now, owner, reason, ttl)
             if not self._machine.grant(hold):
                 return None
             if ttl is not None:
@@ -205,6 +204,18 @@ class DebouncedController(Driver[Toggler]):
         self._after()
         return status
 
+    def allow_now(self) -> None:
+        """Allow sleeping without waiting for the rest of the cooldown. Does nothing while somebody forbids it.
+
+        Raises:
+            ToggleError: Sleeping could not be allowed; it will be tried again.
+        """
+        with self._lock:
+            now = self._clock()
+            ticket = self._machine.hurry(now)
+            done = self._queue(now, ticket)
+        self._wait(ticket, done)
+
     def freeze(self) -> None:
         """Allow sleeping, whoever forbids it, and change nothing from then on: every later call does nothing.
 
@@ -233,10 +244,9 @@ class DebouncedController(Driver[Toggler]):
             The holds that were left.
         """
         with self._lock:
-            now = self._clock()
             if self._machine.closed:
                 return ()
-            self._machine.close(now)
+            self._machine.close(self._clock())
             self._changed.wait_for(lambda: not self._machine.ledger.holds, grace)
             left = self._machine.status(self._clock()).holds
             ticket = None
@@ -246,7 +256,7 @@ class DebouncedController(Driver[Toggler]):
                 now = self._clock()
                 self._machine.forget(now, disables=self._store is None)
                 ticket = self._machine.allowed(now)
-            done = self._queue(now, ticket)
+            done = self._queue(self._clock(), ticket)
         deadline = time.monotonic() + timeout
         done.wait(timeout)
         with self._lock:
@@ -257,13 +267,6 @@ class DebouncedController(Driver[Toggler]):
                 thread.join(max(0.0, deadline - time.monotonic()))
         self._closed_with(left, allowed=policy == "leave" or done.is_set())
         return left
-
-    def after_fork(self) -> None:
-        """Begin anew in a forked child: nothing is held, no thread runs."""
-        closed = self._machine.closed
-        self._machine = self._new_machine(awake=False)
-        self._machine.closed = closed
-        self._start()
 
     # How
 

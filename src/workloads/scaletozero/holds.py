@@ -9,10 +9,12 @@ from workloads.scaletozero import _forks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("Hold",)
+__all__ = ("Hold", "HoldKeeper")
 
 
-class _Keeper(Protocol):
+class HoldKeeper(Protocol):
+    """What makes holds, and is asked to end them."""
+
     @property
     def release_hold(self) -> Callable[[Hold], None]:
         """What ends a hold, from any thread."""
@@ -34,7 +36,7 @@ class Hold:
 
     __slots__ = ("_generation", "_keeper", "expires", "live", "owner", "reason", "since")
 
-    def __init__(self, keeper: _Keeper, owner: str, reason: str, since: float, expires: float | None) -> None:
+    def __init__(self, keeper: HoldKeeper, owner: str, reason: str, since: float, expires: float | None) -> None:
         """A hold that its controller has still to keep.
 
         Args:

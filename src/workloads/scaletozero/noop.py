@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from workloads.errors import ControllerClosedError
 from workloads.scaletozero import _forks
-from workloads.scaletozero._driver import check_seconds
+from workloads.scaletozero._arguments import check_seconds, new_hold
 from workloads.scaletozero._ledger import Ledger, Policy, check_name
 from workloads.scaletozero._machine import disable_statuses, hold_statuses
-from workloads.scaletozero.holds import Hold
 from workloads.scaletozero.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
     from typing import Self
+
+    from workloads.scaletozero.holds import Hold
 
 __all__ = ("AsyncNoopController", "NoopController")
 
@@ -64,11 +65,9 @@ class _Book:
 
     def acquire_nowait(self, owner: str = "", *, reason: str = "", ttl: float | None = None) -> Hold:
         """A hold."""
-        check_seconds("ttl", ttl)
         with self._lock:
             self._check_open()
-            now = self._clock()
-            hold = Hold(self, owner, reason, now, None if ttl is None else now + ttl)
+            hold = new_hold(self, self._clock(), owner, reason, ttl)
             self._ledger.add_hold(hold)
             return hold
 

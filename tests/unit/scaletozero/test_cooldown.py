@@ -99,6 +99,18 @@ def test_without_a_cooldown_a_release_returns_when_sleeping_is_allowed(make, bad
     assert subject.real.cooldown == 0
 
 
+def test_sleeping_is_allowed_at_once_when_somebody_asks_for_it_and_nobody_forbids_it(make):
+    subject = make(cooldown=1000)
+    hold = subject.acquire()
+    subject._call("allow_now")
+    assert subject.toggler.calls == ["disable"]
+    subject.release(hold)
+    subject._call("allow_now")
+    assert subject.toggler.calls == ["disable", "enable"]
+    subject._call("allow_now")
+    assert subject.toggler.calls == ["disable", "enable"]
+
+
 def test_a_changed_cooldown_counts_from_the_next_time(make):
     """S2Z-T36 cooldown changed at run time applies to the next arming only."""
     subject = make(cooldown=2)
