@@ -10,6 +10,7 @@
     ├── WorkloadNotReadyError (TimeoutError)      did not become ready in the caller's time
     ├── WorkloadBusyError (TimeoutError)          another operation holds the workload
     ├── WorkloadFailedError (RuntimeError)        the server or its runner could not be run
+    ├── WorkloadInUseError (RuntimeError)         somebody uses the workload that was to sleep
     ├── PortInUseError (OSError)
     ├── CommandNotFoundError (FileNotFoundError)  the program of a workload is not on this machine
     ├── GroupNotFoundError (LookupError)
@@ -90,6 +91,7 @@ __all__ = (
     "WorkloadBusyError",
     "WorkloadExistsError",
     "WorkloadFailedError",
+    "WorkloadInUseError",
     "WorkloadNotFoundError",
     "WorkloadNotReadyError",
     "WorkloadsError",
@@ -241,6 +243,22 @@ class WorkloadFailedError(WorkloadsError, RuntimeError):
         self.reason = reason
         self.logs = tuple(logs)
         super().__init__(f"workload {name!r} failed: {reason}{_tail(self.logs)}")
+
+
+class WorkloadInUseError(WorkloadsError, RuntimeError):
+    """A workload was not put to sleep, because somebody uses it.
+
+    Attributes:
+        name: The workload.
+        users: Who or what keeps it awake, each for people.
+    """
+
+    def __init__(self, name: str, users: Sequence[str]) -> None:
+        self.name = name
+        self.users = tuple(users)
+        super().__init__(
+            f"workload {name!r} is in use: {'; '.join(self.users)}; it sleeps by itself when nobody uses it, or stop it"
+        )
 
 
 class PortInUseError(WorkloadsError, OSError):

@@ -52,5 +52,5 @@ class Invocation:
 
         manager = self.manager()
         if not isinstance(manager, LocalManager):
-            raise UnsupportedOperationError("this command", "it repairs the workloads of this machine only")
+            raise UnsupportedOperationError("this command", "it is for workloads of this machine only")
         return manager

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workloads.errors import WorkloadsError
     from workloads.factory import Detection
     from workloads.model import Workload
+    from workloads.proxyrunner.control.usage import Usage
 
 __all__ = (
     "HEADER",
@@ -25,6 +26,7 @@ __all__ = (
     "row",
     "select",
     "timestamp",
+    "usage_details",
     "workload_view",
 )
 
@@ -135,6 +137,25 @@ def details(workload: Workload, now: datetime) -> list[tuple[str, str]]:
     ]
     if workload.started_at is not None:
         shown.append(("Started", f"{timestamp(workload.started_at)} ({age(now, workload.started_at)} ago)"))
+    return [(label, escape(text)) for label, text in shown if text]
+
+
+def usage_details(usage: Usage) -> list[tuple[str, str]]:
+    """Why a workload is awake, or when it sleeps, as label and text.
+
+    Args:
+        usage: What keeps it awake.
+    """
+    users = [("Used by", user) for user in usage.users()]
+    if not usage.sleeps:
+        sleeps = "never: it has no idle_timeout"
+    elif usage.asleep:
+        sleeps = "now; the next request wakes it"
+    elif usage.sleeps_in is None:
+        sleeps = "not while it is used"
+    else:
+        sleeps = f"in {usage.sleeps_in:.0f} s, unless it is used"
+    shown = [*users, ("Sleeps", sleeps), ("Trouble", usage.trouble)]
     return [(label, escape(text)) for label, text in shown if text]
 
 

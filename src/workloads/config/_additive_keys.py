@@ -41,7 +41,7 @@ class AdditiveKeys(ToolHiveKeys):
         restart: When a replica that ended is started again: ``no``, ``on-failure`` or ``always``. Default: ``""``,
             the runtime's own.
         pull: When the image is fetched: ``always``, ``missing`` or ``never``. Default: ``""``, the runtime's own.
-        depends_on: Workloads to start before this one. Default: none.
+        depends_on: Workloads to start and to wake before this one, and to keep awake while it is. Default: none.
         allowed_hosts: Further values of ``Host`` that the proxy accepts. Default: none, loopback ones.
         insecure_bind: Whether the proxy may listen beyond this machine without authentication. Default: False.
         ready_timeout: How long the server may take to become ready, a Go duration. Default: ``""``, 5 minutes.

@@ -18,6 +18,7 @@ from workloads.errors import (
     WorkloadsError,
 )
 from workloads.managers.admission import admit, headers_of, secrets_of
+from workloads.managers.dependencies import start_order
 from workloads.managers.ending import end, was_launch_interrupted
 from workloads.managers.handshake import Start
 from workloads.managers.logs import server_lines
@@ -85,6 +86,8 @@ class Lifecycle:
         """
         if config.name != name:
             raise RunConfigError([Problem("name", f"must stay {name!r}, got {config.name!r}; names cannot be changed")])
+        if self._inventory.has_runner(name):
+            self._start_needed(config)
         with self._operation(name):
             # An update of a workload that did not run has no proposal, so one that was interrupted was of one that did.
             interrupted = self._inventory.configs.has_proposal(name)
@@ -108,7 +111,19 @@ class Lifecycle:
                 raise
 
     def recover(self, name: str) -> None:
-        """Start a workload again that a crash, or the end of the machine, has ended; finish a delete that was cut."""
+        """Start a workload again that a crash, or the end of the machine, has ended; finish a delete that was cut.
+
+        What it depends on is recovered first; what was stopped by somebody stays stopped, and is an error then.
+        """
+        for needed in self._needed(name):
+            self._recover(needed)
+        self._recover(name)
+
+    def _needed(self, name: str) -> list[str]:
+        config = self._inventory.configs.load(name)
+        return [] if config is None else start_order(config, self._inventory.configs.load)
+
+    def _recover(self, name: str) -> None:
         with self._operation(name):
             stored = self._inventory.stored(name)
             if stored is None:
@@ -134,14 +149,16 @@ class Lifecycle:
             return True
 
     def start(self, name: str) -> None:
-        """Start a workload that is not running, and wait until it is ready."""
+        """Start a workload that is not running, after those it depends on, and wait until it is ready."""
+        self._start_needed(self._inventory.config(name))
         with self._operation(name):
             self._settle(name)
             handle = self._start(name)
         self._await_start(name, handle)
 
     def restart(self, name: str, *, grace: float) -> None:
-        """Stop a workload and start it again, and wait until it is ready."""
+        """Stop a workload and start it again, after those it depends on, and wait until it is ready."""
+        self._start_needed(self._inventory.config(name))
         with self._operation(name):
             self._inventory.config(name)
             self._settle(name)
@@ -170,9 +187,18 @@ class Lifecycle:
 
     # Creating and starting
 
+    def _start_needed(self, config: RunConfig) -> None:
+        """Start what a workload depends on, without being the only one who changes it: others may need it, too."""
+        for name in start_order(config, self._inventory.configs.load):
+            with self._operation(name):
+                self._settle(name)
+                handle = self._start(name)
+            self._await_start(name, handle)
+
     def _create(self, config: RunConfig, *, foreground: bool, busy_timeout: float | None = None) -> RunnerHandle:
         name = config.name
         self._admit(config, self._runtime)
+        self._start_needed(config)
         with self._operation(name, busy_timeout):
             self._settle(name)
             present = self._inventory.find(name)
@@ -191,6 +217,7 @@ class Lifecycle:
         return self._runtime if record is None else record.runtime
 
     def _admit(self, config: RunConfig, runtime: str) -> None:
+        start_order(config, self._inventory.configs.load)
         admit(config, self._inventory.containers.runtime(runtime) or load_runtime(runtime), app=self._settings.app)
         if not self._inventory.groups.exists(config.effective_group):
             raise GroupNotFoundError(config.effective_group)

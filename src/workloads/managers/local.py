@@ -11,7 +11,9 @@ from workloads.managers.settings import Settings
 from workloads.model import Capability
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Self
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from workloads.managers.inventory import Inventory
     from workloads.managers.lifecycle import Lifecycle
     from workloads.model import Workload, WorkloadEvent
+    from workloads.proxyrunner.control.usage import Usage
 
 __all__ = ("LocalManager",)
 
@@ -168,6 +171,64 @@ class LocalManager:
         from workloads.completion import Completion
 
         return Completion({_checked(name): lambda: self._lifecycle.update(name, config, grace=grace)}, single=True)
+
+    # Sleeping
+
+    def hold(
+        self, name: str, *, owner: str = "", reason: str = "", timeout: float | None = None
+    ) -> AbstractContextManager[socket.socket]:
+        """Keep a workload awake for the length of a ``with`` block, which is entered when the workload is ready.
+
+        Args:
+            name: The workload.
+            owner: Who holds it, for people.
+            reason: What for.
+            timeout: Seconds it may take to be ready; None (the default) for as long as it takes.
+
+        Returns:
+            A context manager. It gives the connection that holds, which can be read from when that ends before its
+            time, because the workload is stopped.
+
+        Raises:
+            WorkloadNotFoundError: There is no such workload.
+            WorkloadNotReadyError: It was not ready in time.
+            WorkloadFailedError: It does not run, or could not be woken.
+        """
+        from workloads.managers import waking
+
+        return waking.hold(self._inventory, _checked(name), owner=owner, reason=reason, timeout=timeout)
+
+    def sleep_workload(self, name: str) -> None:
+        """Put a workload to sleep now, without waiting for its ``idle_timeout``. One that sleeps is left alone.
+
+        Raises:
+            WorkloadNotFoundError: There is no such workload.
+            WorkloadInUseError: Somebody uses it; tells who.
+            UnsupportedOperationError: It never sleeps.
+            WorkloadFailedError: It does not run, or could not be put to sleep.
+        """
+        from workloads.managers import waking
+
+        waking.sleep(self._inventory, _checked(name))
+
+    def wake_workload(self, name: str, *, timeout: float | None = None) -> Workload:
+        """Wake a workload and wait until it is ready. It sleeps again when nobody uses it for its ``idle_timeout``.
+
+        Args and errors are those of :meth:`hold`.
+        """
+        with self.hold(name, owner="wake", timeout=timeout):
+            return self._inventory.get(name)
+
+    def usage(self, name: str) -> Usage:
+        """Why a workload is awake: who holds it, open streams, recent sessions, names that disable sleeping.
+
+        Raises:
+            WorkloadNotFoundError: There is no such workload.
+            WorkloadFailedError: It does not run.
+        """
+        from workloads.managers import waking
+
+        return waking.usage(self._inventory, _checked(name))
 
     # Repairing
 

@@ -214,5 +214,6 @@ async def run_owned(
         stop_grace=ownership.stop_grace,
         pre_stop_delay=pre_stop_delay,
         control=control or ControlSocket(paths.control_socket(base)),
+        dependencies={name: paths.control_socket(name) for name in config.depends_on},
     )
     await runner.serve(shutdown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from workloads.errors import WorkloadFailedError
+from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner.reports import ASLEEP
 from workloads.proxyrunner.sleep_gate import SleepGate
@@ -141,12 +141,12 @@ class Activator(Generic[T]):
         Raises:
             WorkloadsError: Why it could not.
         """
-        if self._frozen is not None and await self._thaw(self._frozen):
-            return
-        if self._keeper is not None:
+        if self._keeper is not None and self._frozen is None:
             return
         # Whoever comes meanwhile waits too: a server that fails at once is not started for every request.
         await asyncio.sleep(self._retry_at - asyncio.get_running_loop().time())
+        if self._frozen is not None and await self._thaw(self._frozen):
+            return
         self._changing = self._waking = True
         try:
             await self._woken(self._start())
@@ -218,12 +218,18 @@ class Activator(Generic[T]):
         assert self._keeper is not None
         self._changing = True
         try:
+            resumed = await self._keeper.resume()
             self._frozen = None
-            if await self._keeper.resume():
+            if resumed:
+                self._failures = 0
+                self._health.ready(0.0)
                 self.gate.open(target)
                 self._tell(WorkloadStatus.RUNNING, "")
                 return True
             await self._end(self._keeper)
+        except WorkloadsError as error:
+            # What it depends on cannot be woken; it stays frozen, with all that it knows.
+            raise self._failed(error) from None
         finally:
             self._changing = False
         return False
@@ -249,14 +255,17 @@ class Activator(Generic[T]):
             self._failures = 0
             return
         self._keeper = self._keeping = None
+        raise self._failed(keeping.exception() or RuntimeError("it ended before it was ready"))
+
+    def _failed(self, error: BaseException) -> BaseException:
+        """Tell why it could not be woken, and when that may be tried again."""
         self._failures += 1
         self._retry_at = asyncio.get_running_loop().time() + _RETRIES.after(self._failures)
-        error = keeping.exception() or RuntimeError("it ended before it was ready")
         reason = error.reason if isinstance(error, WorkloadFailedError) else str(error)
         self._health.down(reason)
         self._waking = False
         self._tell(WorkloadStatus.UNHEALTHY, f"could not be woken: {reason}")
-        raise error
+        return error
 
     def _settled(self) -> None:
         if self._starting is not None:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.guard import Guard, Verdict
     from workloads.proxyrunner.health import Health
     from workloads.proxyrunner.meter import Meter
+    from workloads.proxyrunner.recent import RecentSessions
 
 __all__ = ("Front",)
+
+_OK, _WRONG = 200, 400
 
 
 class Front:
@@ -33,6 +36,7 @@ class Front:
         exchanges: Where requests to the workload are counted while they are under way.
         meter: Where they are counted when they have been answered.
         access: Where they are written down, if anybody wants that.
+        sessions: Where it is remembered which sessions were used; None where that does not matter.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Front:
         exchanges: Exchanges,
         meter: Meter,
         access: AccessLog,
+        sessions: RecentSessions | None = None,
     ) -> None:
         """Compose."""
         self._guard = guard
@@ -51,6 +56,7 @@ class Front:
         self._exchanges = exchanges
         self._meter = meter
         self._access = access
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -96,6 +102,10 @@ class Front:
         self._meter.answered(method, record.status, seconds)
         if method == "POST" and record.begun_session(asked) is not None:
             self._meter.sessions_begun += 1
+        if self._sessions is not None and _OK <= record.status < _WRONG:
+            session = record.session(asked)
+            if session is not None:
+                (self._sessions.ended if method == "DELETE" else self._sessions.used)(session)
 
 
 async def _refuse(verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloads.proxyrunner.asgi import Application
+    from workloads.proxyrunner.dependencies import Dependencies
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
     from workloads.proxyrunner.health import Health
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.upstream import Upstream
     from workloads.runtimes.protocol import Replica
-    from workloads.scaletozero import AsyncController
+    from workloads.scaletozero.aio import DebouncedController
 
 __all__ = ("Assembly", "assemble")
 
@@ -51,7 +52,7 @@ class Assembly:
     gate: Gate[Any]
     app: Application
     keeper: Keeper | None
-    controller: AsyncController | None = None
+    controller: DebouncedController | None = None
 
 
 def assemble(
@@ -65,6 +66,7 @@ def assemble(
     health: Health,
     told: Told,
     request_timeout: float | None,
+    dependencies: Dependencies | None,
 ) -> Assembly:
     """Put the parts together.
 
@@ -78,6 +80,7 @@ def assemble(
         health: Told whether requests can be served.
         told: Told what happens.
         request_timeout: Seconds a stdio server may take for a request.
+        dependencies: Other workloads that the server needs; None when it needs none.
 
     Raises:
         RunConfigError: It cannot route to a server of that kind.
@@ -88,8 +91,8 @@ def assemble(
         # Imported only where it is needed: a runner in front of HTTP shall be small.
         from workloads.proxyrunner.bridging import bridge
 
-        return Assembly(*bridge(options, source, exchanges, health, told, request_timeout))
-    way: Doorway[ReplicaAddress | Pool] = doorway(options, exchanges, health, told)
+        return Assembly(*bridge(options, source, exchanges, health, told, request_timeout, dependencies))
+    way: Doorway[ReplicaAddress | Pool] = doorway(options, exchanges, health, told, dependencies)
     gate = way.gate
     forwarder = Forwarder(
         gate,

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workloads.proxyrunner.bridge.process_front import ProcessFront
+    from workloads.proxyrunner.dependencies import Dependencies
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
     from workloads.proxyrunner.link import Link
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.reports import News, Vitals
     from workloads.runtimes.protocol import Replica
-    from workloads.scaletozero import AsyncController
+    from workloads.scaletozero.aio import DebouncedController
 
 __all__ = ("bridge",)
 
@@ -38,7 +39,8 @@ def bridge(
     health: Vitals,
     told: News,
     request_timeout: float | None,
-) -> tuple[Gate[Front], Bridge, Keeper | None, AsyncController | None]:
+    dependencies: Dependencies | None,
+) -> tuple[Gate[Front], Bridge, Keeper | None, DebouncedController | None]:
     """Put the parts together.
 
     Args:
@@ -48,12 +50,13 @@ def bridge(
         health: Told whether requests can be served.
         told: Told what happens.
         request_timeout: Seconds a server may take for a request.
+        dependencies: Other workloads that the server needs; None when it needs none.
 
     Returns:
         The gate in front of the processes, the application, what keeps them up (None when there shall be none), and
         what decides when they sleep (None when they never do).
     """
-    way: Doorway[Front] = doorway(options, exchanges, health, told)
+    way: Doorway[Front] = doorway(options, exchanges, health, told, dependencies)
     fronts = FrontPool()
     dial = partial(StdioLink, exchanges=exchanges, ttl=options.session_ttl, request_timeout=request_timeout)
 

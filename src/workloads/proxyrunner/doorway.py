@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workloads.proxyrunner.activator import Activator
+    from workloads.proxyrunner.dependencies import Dependencies
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
     from workloads.proxyrunner.keeping import Keeper, SleepyKeeper
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.reports import News, Vitals
-    from workloads.scaletozero import AsyncController
+    from workloads.scaletozero.aio import DebouncedController
 
 __all__ = ("Doorway", "doorway")
 
@@ -39,9 +41,10 @@ class Doorway(Generic[T]):
     _health: Vitals
     _told: News
     _activator: Activator[T] | None
+    _dependencies: Dependencies | None = None
 
     @property
-    def controller(self) -> AsyncController | None:
+    def controller(self) -> DebouncedController | None:
         """What decides when servers sleep; None when they never do."""
         return None if self._activator is None else self._activator.controller
 
@@ -56,10 +59,22 @@ class Doorway(Generic[T]):
         """
         if not self._replicas:
             return None
+        if self._dependencies is not None:
+            make = partial(_dependent, make, self._dependencies)
         return make(self._health, self._told) if self._activator is None else self._activator.keeping(make)
 
 
-def doorway(options: RunnerOptions, exchanges: Exchanges, health: Vitals, told: News) -> Doorway[Any]:
+def _dependent(
+    make: Callable[[Vitals, News], SleepyKeeper], dependencies: Dependencies, health: Vitals, told: News
+) -> SleepyKeeper:
+    from workloads.proxyrunner.dependencies import Dependent
+
+    return Dependent(make(health, told), dependencies, told)
+
+
+def doorway(
+    options: RunnerOptions, exchanges: Exchanges, health: Vitals, told: News, dependencies: Dependencies | None
+) -> Doorway[Any]:
     """The way to servers that the runner owns.
 
     Args:
@@ -67,9 +82,10 @@ def doorway(options: RunnerOptions, exchanges: Exchanges, health: Vitals, told: 
         exchanges: Where exchanges are counted.
         health: Told whether requests can be served.
         told: Told what happens.
+        dependencies: Other workloads that the servers need; None when they need none.
     """
     if not options.idle_timeout:
-        return Doorway(gates.Gate(), gates.HOLD, options.replicas, health, told, None)
+        return Doorway(gates.Gate(), gates.HOLD, options.replicas, health, told, None, dependencies)
     # Imported only where something sleeps: a runner shall be small.
     from workloads.proxyrunner.activator import Activator
     from workloads.proxyrunner.sleep_gate import WAKE_HOLD
@@ -82,4 +98,4 @@ def doorway(options: RunnerOptions, exchanges: Exchanges, health: Vitals, told: 
         health=health,
         told=told,
     )
-    return Doorway(activator.gate, WAKE_HOLD, options.replicas, health, told, activator)
+    return Doorway(activator.gate, WAKE_HOLD, options.replicas, health, told, activator, dependencies)

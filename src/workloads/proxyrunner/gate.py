@@ -130,12 +130,23 @@ class Gate(Generic[T]):
             self._held -= 1
             self._held_bytes -= size
 
-    async def _wait(self) -> T:
+    async def opened(self) -> T:
+        """Wait until the gate is open, without passing and for as long as that takes.
+
+        Returns:
+            What requests are sent to.
+
+        Raises:
+            UnavailableError: It refuses.
+        """
         while self._target is None:
             if self._refused:
                 raise UnavailableError(self._refused, ending=self._ending)
             await self._changed.wait()
         return self._target
+
+    async def _wait(self) -> T:
+        return await self.opened()
 
     def _announce(self) -> None:
         self._changed.set()

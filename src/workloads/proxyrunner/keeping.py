@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
@@ -64,11 +63,26 @@ class Source:
         start: Starts the one of that index; blocks.
         log: Where its log is, by its index.
         secrets: Values they are given that must not be shown.
+        restarted: Told the index of one that is started again though it should have stayed up; waking is no restart.
     """
 
     start: Callable[[int], Replica] = attrs.field(repr=False)
     log: Callable[[int], Path]
     secrets: tuple[str, ...] = attrs.field(repr=False)
+    restarted: Callable[[int], object] = attrs.field(repr=False)
+
+    def starter(self, index: int) -> Callable[[], Replica]:
+        """What starts the one of that index, for somebody who keeps it up: all but the first are restarts."""
+        begun = False
+
+        def start() -> Replica:
+            nonlocal begun
+            if begun:
+                self.restarted(index)
+            begun = True
+            return self.start(index)
+
+        return start
 
 
 def keep(
@@ -100,7 +114,7 @@ def keep(
     def supervise(index: int, door: Door[T], vitals: Vitals, news: News) -> Supervisor[T]:
         return Supervisor(
             options.name,
-            start=partial(source.start, index),
+            start=source.starter(index),
             connect=connector(),
             gate=door,
             health=vitals,

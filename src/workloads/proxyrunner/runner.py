@@ -9,7 +9,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
-from workloads.errors import WorkloadsError
+from workloads.errors import Problem, RunConfigError, WorkloadsError
 from workloads.proxyrunner.observer import Told
 from workloads.proxyrunner.threads import in_thread
 
@@ -55,6 +55,9 @@ class ProxyRunner:
         listen: Whether to take a port. Default: True; with False only :attr:`asgi` serves.
         control: Where the operator is answered, such as for ``/metrics``; never on the port of the clients. Default:
             None, nowhere.
+        dependencies: The Unix sockets at which the operators of the workloads are answered that this one depends on,
+            by name: they are woken before the server starts, and kept awake while it is up. Default: None; a run config
+            with ``depends_on`` is refused then.
 
     Example:
         >>> config = RunConfig(name="time", image="uvx://mcp-server-time", transport="stdio")  # doctest: +SKIP
@@ -78,6 +81,7 @@ class ProxyRunner:
         pre_stop_delay: float = 0.0,
         listen: bool = True,
         control: ControlAddress | None = None,
+        dependencies: Mapping[str, Path] | None = None,
     ) -> None:
         """Prepare; nothing is started and no port is taken yet."""
         self._config = config
@@ -93,6 +97,7 @@ class ProxyRunner:
         self._pre_stop_delay = pre_stop_delay
         self._listen = listen
         self._control = control
+        self._dependencies = dict(dependencies or {})
         self._used = False
         self._stage: Stage | None = None
         self._shutdown: asyncio.Event | None = None
@@ -184,6 +189,9 @@ class ProxyRunner:
         from workloads.proxyrunner.stage import Stage
 
         options = RunnerOptions.of(self._config, os.environ, routes=self._replicas is not None)
+        if unknown := [name for name in self._config.depends_on if name not in self._dependencies]:
+            message = f"this proxy runner was not told where these are: {', '.join(unknown)}; leave them out"
+            raise RunConfigError([Problem("depends_on", message)])
         shutdown = shutdown or asyncio.Event()
         if shutdown.is_set():
             return
@@ -201,6 +209,7 @@ class ProxyRunner:
             stop_grace=self._stop_grace,
             listen=self._listen,
             control=self._control,
+            dependencies=self._dependencies,
         )
         try:
             await stage.open()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workloads.scaletozero import Hold
     from workloads.scaletozero.aio import DebouncedController
 
-__all__ = ("WAKE_HOLD", "SleepGate")
+__all__ = ("WAKE_HOLD", "SleepGate", "not_woken")
 
 WAKE_HOLD = 60.0
 """Seconds a request waits for a server that may have to be woken. ``server/discover`` waits as for any other."""
@@ -66,7 +66,7 @@ class SleepGate(Gate[T]):
         except ControllerClosedError:
             raise UnavailableError(self._refused, ending=self._ending) from None
         except ToggleError as error:
-            raise _not_woken(error) from error
+            raise not_woken(error) from error
 
     def _keep(self, hold: Hold) -> None:
         if self._use is None:
@@ -81,7 +81,7 @@ class SleepGate(Gate[T]):
             self._use = None
 
 
-def _not_woken(error: ToggleError) -> UnavailableError:
+def not_woken(error: ToggleError) -> UnavailableError:
     """What a client is told of a wake that failed: no log, and nothing of this machine."""
     cause = error.__cause__
     why = f": {cause.reason}" if isinstance(cause, WorkloadFailedError) else ""

@@ -18,9 +18,9 @@ from workloads.proxyrunner.access_log import AccessLog
 from workloads.proxyrunner.address import client_url
 from workloads.proxyrunner.app import Front
 from workloads.proxyrunner.assembly import Assembly, assemble
+from workloads.proxyrunner.control.desk import Desk
 from workloads.proxyrunner.control.figures import figures
-from workloads.proxyrunner.control.metrics import METRICS_PATH, Metrics
-from workloads.proxyrunner.control.server import ControlServer
+from workloads.proxyrunner.control.metrics import Metrics
 from workloads.proxyrunner.exchanges import Exchanges
 from workloads.proxyrunner.guard import Guard
 from workloads.proxyrunner.health import Health
@@ -28,6 +28,7 @@ from workloads.proxyrunner.keeping import Source
 from workloads.proxyrunner.listener import Listener, bind
 from workloads.proxyrunner.memory import Memory
 from workloads.proxyrunner.meter import Meter
+from workloads.proxyrunner.recent import RecentSessions
 from workloads.proxyrunner.routes import Routes
 from workloads.proxyrunner.threads import in_thread, taken_in_thread
 from workloads.proxyrunner.upstream import RemoteUpstream, Upstream
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.control.address import ControlAddress
     from workloads.proxyrunner.control.metrics import Figure
+    from workloads.proxyrunner.dependencies import Dependencies
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.runtimes.protocol import Replica, Runtime
-    from workloads.scaletozero import AsyncController
 
 __all__ = ("Stage",)
 
@@ -69,6 +70,7 @@ class Stage:
         stop_grace: Tells how long servers get to end by themselves; blocks.
         listen: Whether to take a port; else only :meth:`front` serves.
         control: Where the operator is answered.
+        dependencies: Where the operators of workloads are answered that this one depends on, by name.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Stage:
         stop_grace: Callable[[], float | None] | None = None,
         listen: bool,
         control: ControlAddress | None,
+        dependencies: Mapping[str, Path],
     ) -> None:
         """Prepare; nothing is taken yet."""
         self._listen = listen
@@ -103,6 +106,7 @@ class Stage:
         self._exchanges = Exchanges()
         self._health = Health(options.transport, lambda: datetime.now(UTC))
         self._told = told
+        self._dependencies = dependencies
         self._failed = False
         self._closed = False
         self._scratch: Path | None = None
@@ -114,8 +118,10 @@ class Stage:
         self._fronts: dict[int, Front] = {}
         self._keeping: asyncio.Task[None] | None = None
         self._meter = Meter()
-        self._starts: Counter[int] = Counter()
-        self._control = self._desk(control)
+        self._restarts: Counter[int] = Counter()
+        self._sessions = RecentSessions(options.idle_timeout) if options.idle_timeout else None
+        metrics = Metrics(options.name, self._meter, self._figures)
+        self._control = None if control is None else Desk(options.name, control, metrics)
         self.port = 0
         """The port it listens on; 0 while it does not."""
 
@@ -180,7 +186,7 @@ class Stage:
                 origins=options.origins,
             )
             front = self._fronts[port] = Front(
-                guard, self._health, self._app, self._exchanges, self._meter, AccessLog(options.name)
+                guard, self._health, self._app, self._exchanges, self._meter, AccessLog(options.name), self._sessions
             )
         return front
 
@@ -291,13 +297,6 @@ class Stage:
         if self._scratch is not None:
             await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
-    def _desk(self, address: ControlAddress | None) -> ControlServer | None:
-        """What answers the operator, if anything shall."""
-        if address is None:
-            return None
-        name = self._options.name
-        return ControlServer(name, address, {METRICS_PATH: Metrics(name, self._meter, self._figures)})
-
     def _figures(self) -> Iterable[Figure]:
         keeper = self._assembly.keeper if self._assembly is not None else None
         return figures(
@@ -305,13 +304,14 @@ class Stage:
             meter=self._meter,
             ready=self._told.ready,
             desired=keeper.count if isinstance(keeper, Routes) else self._options.replicas,
-            restarts=self._starts.total() - len(self._starts),
+            restarts=self._restarts.total(),
             affinity=self._memory.affinity,
         )
 
     async def _open_control(self) -> None:
-        if self._control is not None:
-            await self._control.open()
+        if self._control is not None and self._assembly is not None:
+            assembly = self._assembly
+            await self._control.open(self._options, assembly.gate, self._exchanges, assembly.controller, self._sessions)
 
     async def _assemble(self) -> None:
         self._upstream = Upstream() if self._remote is None else RemoteUpstream(self._remote)
@@ -327,11 +327,16 @@ class Stage:
             health=self._health,
             told=self._told,
             request_timeout=self._request_timeout,
+            dependencies=self._needed(),
         )
         self._app = self._options.chain.around(self._assembly.app)
-        if self._assembly.controller is not None and self._control is not None:
-            # It reads its description from a file.
-            self._control.routes["/scaletozero"] = await in_thread(_sleep_routes, self._assembly.controller)
+
+    def _needed(self) -> Dependencies | None:
+        if not self._dependencies:
+            return None
+        from workloads.proxyrunner.dependencies import Dependencies
+
+        return Dependencies(self._options.name, self._dependencies, timeout=self._options.ready_timeout)
 
     async def _source(self) -> Source:
         runtime = self._runtime
@@ -341,10 +346,13 @@ class Stage:
             runtime = ProcessRuntime()
         if self._log is None or self._folder is None:
             self._scratch = Path(await taken_in_thread(partial(tempfile.mkdtemp, prefix="workloads-"), os.rmdir))
-        return Source(partial(self._start, runtime), self._log_of, tuple(self._secrets.values()))
+        secrets = tuple(self._secrets.values())
+        return Source(partial(self._start, runtime), self._log_of, secrets, self._restarted)
+
+    def _restarted(self, index: int) -> None:
+        self._restarts[index] += 1
 
     def _start(self, runtime: Runtime, index: int) -> Replica:
-        self._starts[index] += 1
         folder = self._folder(index) if self._folder is not None else self._scratch_path(str(index))
         return runtime.start_replica(self._config, index, secrets=self._secrets, log=self._log_of(index), folder=folder)
 
@@ -359,12 +367,6 @@ class Stage:
 def _port(bound: socket.socket) -> int:
     port: int = bound.getsockname()[1]
     return port
-
-
-def _sleep_routes(controller: AsyncController) -> Application:
-    from workloads.scaletozero.asgi import control_app
-
-    return control_app(controller)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -12,19 +12,22 @@ from workloads.cli.app import Verb
 
 if TYPE_CHECKING:
     from workloads.cli.invocation import Invocation
+    from workloads.manager import Manager
+    from workloads.model import Workload
+    from workloads.proxyrunner.control.usage import Usage
 
 __all__ = ("get",)
 
 
 @click.command(cls=Verb, finds=True)
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print an object, as `list --json` does for each.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object, as `list --json` does, and why it is awake.")
 @click.option(
     "--config", is_flag=True, help="Print its run config, from which `run --from-config` can run it elsewhere."
 )
 @click.pass_obj
 def get(invocation: Invocation, name: str, as_json: bool, config: bool) -> None:
-    """Show one workload. The exit code is 3 if there is none of that name.
+    """Show one workload, and what keeps it awake. The exit code is 3 if there is none of that name.
 
     \b
     Examples:
@@ -41,7 +44,25 @@ def get(invocation: Invocation, name: str, as_json: bool, config: bool) -> None:
             click.echo(manager.get_run_config(name).to_json().rstrip("\n"))
             return
         workload = manager.get_workload(name)
+        usage = _usage(manager, workload)
     if as_json:
-        click.echo(json.dumps(render.workload_view(workload), indent=2))
-    else:
-        click.echo(render.columns([(f"{label}:", text) for label, text in render.details(workload, datetime.now(UTC))]))
+        view = render.workload_view(workload)
+        click.echo(json.dumps(view if usage is None else view | {"usage": usage.to_dict()}, indent=2))
+        return
+    shown = render.details(workload, datetime.now(UTC))
+    if usage is not None:
+        shown += render.usage_details(usage)
+    click.echo(render.columns([(f"{label}:", text) for label, text in shown]))
+
+
+def _usage(manager: Manager, workload: Workload) -> Usage | None:
+    """What keeps it awake; None where its proxy runner cannot be asked."""
+    from workloads.errors import WorkloadsError
+    from workloads.managers import LocalManager
+
+    if not isinstance(manager, LocalManager) or not workload.status.is_active:
+        return None
+    try:
+        return manager.usage(workload.name)
+    except WorkloadsError:
+        return None

@@ -11,6 +11,7 @@ import click
 from workloads.cli import options
 from workloads.cli.app import Verb
 from workloads.cli.overrides import overridden
+from workloads.cli.rest import WithRest, rest_of
 
 if TYPE_CHECKING:
     from workloads.cli.invocation import Invocation
@@ -20,21 +21,8 @@ if TYPE_CHECKING:
 __all__ = ("run",)
 
 
-class _Run(Verb):
+class _Run(WithRest, Verb):
     """Takes what follows ``--`` whole, as the server's own command line."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep what follows the first ``--`` away from the parser."""
-        own, rest = args, []
-        if "--" in args:
-            at = args.index("--")
-            own, rest = args[:at], args[at + 1 :]
-        ctx.meta["workloads.rest"] = tuple(rest)
-        return super().parse_args(ctx, own)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """The usage line with what follows ``--``."""
-        return [*super().collect_usage_pieces(ctx), "[-- ARGS...]"]
 
 
 @click.command(cls=_Run, finds=True)
@@ -124,7 +112,7 @@ def run(
     if name is None and file is None:
         raise click.UsageError("give a NAME, or --from-config FILE")
     invocation: Invocation = context.obj
-    given = {"name": name, "source": source or image, "rest": context.meta["workloads.rest"], **settings}
+    given = {"name": name, "source": source or image, "rest": rest_of(context), **settings}
     config = _config(file, given)
     with invocation.manager() as manager:
         if foreground:
