@@ -118,8 +118,7 @@ class Subject:
         await self.few.load(self.ids[0])
         await self.many.load(self.ids[0])
         for storage, limit in ((self.few, FEW), (self.many, MANY)):
-            for each in kept[:limit]:  # as if each of them had been read
-                storage._copies.keep(each, time.monotonic() + TTL, used=True)
+            storage._copies.keep_used([(each, time.monotonic() + TTL) for each in kept[:limit]])  # as if all were read
         assert (self.few.local_entries, self.many.local_entries) == (FEW, MANY)
         return self
 

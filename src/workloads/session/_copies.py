@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from workloads.session._schedule import Schedule
     from workloads.session.model import Session
@@ -39,11 +39,12 @@ class Copy:
 
     __slots__ = ("deadline", "due", "hot", "session", "used")
 
-    def __init__(self, session: Session, deadline: float, due: float) -> None:
+    def __init__(self, session: Session, deadline: float, due: float, *, used: bool, hot: bool) -> None:
         self.session = session
         self.deadline = deadline
         self.due = due
-        self.used = self.hot = False
+        self.used = used
+        self.hot = hot
 
 
 class _LeastRecentlyUsed(LRUCache[str, Copy]):
@@ -99,7 +100,9 @@ class Copies:
             self.drop(session_id)
             return None
         if not copy.used:
-            self._note_use(session_id, copy)
+            copy.used = copy.hot = True
+            if self._schedule is not None:
+                self._schedule.later([(session_id, copy.due)])
         self.hits += 1
         return copy.session
 
@@ -114,27 +117,39 @@ class Copies:
         self.hits += 1
         return True
 
-    def keep(self, session: Session, deadline: float, *, used: bool = False, hot: bool = False) -> None:
-        """Keep a copy, while every change is heard of.
+    def keep(self, session: Session, deadline: float, *, hot: bool = False) -> None:
+        """Keep a copy that was not used yet, while every change is heard of.
 
         Args:
             session: The session.
             deadline: When it expires at the earliest.
-            used: Whether it is used already.
             hot: Whether it is worth fetching again once it changes, though it was not used.
         """
-        session_id = session.id
-        if session_id in self._copies:
-            self.drop(session_id)
-        else:
-            self._absent.pop(session_id, None)
-        if not self.coherent or deadline <= self._clock():
+        self.drop(session.id)
+        if self.coherent and deadline > self._clock():
+            self._copies[session.id] = Copy(session, deadline, deadline - self._early, used=False, hot=hot)
+
+    def keep_used(self, found: Collection[tuple[Session, float]]) -> None:
+        """Keep copies that are used already, while every change is heard of.
+
+        Args:
+            found: Sessions, each with when it expires at the earliest.
+        """
+        copies, absent, early, now = self._copies, self._absent, self._early, self._clock()
+        for session, _ in found:
+            if session.id in copies or session.id in absent:
+                self.drop(session.id)
+        if not self.coherent:
             return
-        self._copies[session_id] = copy = Copy(session, deadline, deadline - self._early)
-        if used:
-            self._note_use(session_id, copy)
-        else:
-            copy.hot = hot
+        fresh = [
+            Copy(session, deadline, deadline - early, used=True, hot=True)
+            for session, deadline in found
+            if deadline > now
+        ]
+        if self._schedule is not None:
+            self._schedule.later([(copy.session.id, copy.due) for copy in fresh])
+        for copy in fresh:  # after that, for one of them may have to make room for another
+            copies[copy.session.id] = copy
 
     def keep_absent(self, session_id: str) -> None:
         """Remember for a moment that the store has no such session."""
@@ -187,11 +202,6 @@ class Copies:
         """Forget all copies, and keep no more."""
         self.coherent = False
         self.clear()
-
-    def _note_use(self, session_id: str, copy: Copy) -> None:
-        copy.used = copy.hot = True
-        if self._schedule is not None:
-            self._schedule.later(session_id, copy.due)
 
     def _evicted(self, session_id: str, copy: Copy) -> None:
         if copy.used and self._schedule is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from workloads.session._copies import Copies
+    from workloads.session.model import Session
     from workloads.session.protocols import Peeked
 
 __all__ = ("Reads",)
@@ -31,26 +32,15 @@ class _Read:
         waiters: Who waits for it; each can go away without the others noticing.
         attempt: How often it was begun.
         sent: Whether the store was asked.
-        keep: Whether the copy may be kept: since the store was asked, nothing was heard of a change.
-        disturbed: Whether the session was changed since the store was asked.
-        alone: Whether it is read in a round trip of its own.
     """
 
-    __slots__ = ("alone", "attempt", "disturbed", "keep", "sent", "session_id", "waiters")
+    __slots__ = ("attempt", "sent", "session_id", "waiters")
 
-    def __init__(
-        self, session_id: str, waiters: list[Future[Peeked | None]], attempt: int, *, alone: bool = False
-    ) -> None:
+    def __init__(self, session_id: str, waiters: list[Future[Peeked | None]], attempt: int) -> None:
         self.session_id = session_id
         self.waiters = waiters
         self.attempt = attempt
-        self.alone = alone
-        self.sent = self.keep = self.disturbed = False
-
-    def answer(self, peeked: Peeked | None) -> None:
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(peeked)
+        self.sent = False
 
     def fail(self, error: Exception) -> None:
         for waiter in self.waiters:
@@ -85,8 +75,9 @@ class Reads:
         self._clock = clock
         self._together = together
         self._parallel = parallel
-        self._reads: dict[str, _Read] = {}  # those that can be joined
-        self._waiting: deque[_Read] = deque()
+        self._reads: dict[str, _Read] = {}  # those that can be joined: nothing was heard of a change since they were sent
+        self._waiting: list[_Read] = []
+        self._apart: deque[_Read] = deque()  # those that wait for a round trip of their own
         self._trips: dict[Task[None], list[_Read]] = {}
         self._starting = 0
         self._closed: Exception | None = None
@@ -121,7 +112,6 @@ class Reads:
         """A session was changed: what is being read may be what it was before."""
         read = self._reads.get(session_id)
         if read is not None and read.sent:
-            read.disturbed = True
             del self._reads[session_id]
 
     def disturb_all(self) -> None:
@@ -136,7 +126,9 @@ class Reads:
             error: What those who wait are told.
         """
         self._closed = error
-        self._waiting, waiting = deque(), self._waiting
+        waiting = [*self._apart, *self._waiting]
+        self._apart.clear()
+        self._waiting.clear()
         trips = dict(self._trips)
         for trip in trips:
             trip.cancel()
@@ -146,26 +138,29 @@ class Reads:
         self._reads.clear()
         self._trips.clear()
 
-    def _begin(self, read: _Read) -> None:
+    def _begin(self, read: _Read, *, apart: bool = False) -> None:
         if self._closed is not None:
             read.fail(self._closed)
             return
         self._reads[read.session_id] = read
-        self._waiting.append(read)
-        self._set_out()
+        waiting = self._apart if apart else self._waiting
+        waiting.append(read)
+        if self._starting * self._together < len(waiting):
+            self._set_out()
 
     def _set_out(self) -> None:
         # A task looks for what to read when it starts: what is asked for in this turn of the loop travels along.
-        if self._starting * self._together < len(self._waiting) and len(self._trips) < self._parallel:
+        waiting = len(self._waiting) + len(self._apart)
+        if self._starting * self._together < waiting and len(self._trips) < self._parallel:
             self._starting += 1
             trip = self._loop.create_task(self._travel())
             self._trips[trip] = []
 
     def _next_reads(self) -> list[_Read]:
-        waiting = self._waiting
-        reads = [waiting.popleft()]
-        while waiting and len(reads) < self._together and not (reads[0].alone or waiting[0].alone):
-            reads.append(waiting.popleft())
+        if self._apart:
+            return [self._apart.popleft()]
+        reads = self._waiting[: self._together]
+        del self._waiting[: self._together]
         return reads
 
     async def _travel(self) -> None:
@@ -173,8 +168,9 @@ class Reads:
         assert trip is not None
         self._starting -= 1
         try:
-            if self._waiting:
-                self._trips[trip] = reads = self._next_reads()
+            reads = self._next_reads()
+            if reads:
+                self._trips[trip] = reads
                 self._set_out()
                 await self._fetch(reads)
         finally:
@@ -184,7 +180,7 @@ class Reads:
     async def _fetch(self, reads: list[_Read]) -> None:
         coherent = self._copies.coherent
         for read in reads:
-            read.sent, read.keep = True, coherent
+            read.sent = True
             if not coherent:
                 # Nobody would hear of a change, so nobody who asks later may be given what is read now.
                 self._leave(read)
@@ -197,38 +193,47 @@ class Reads:
                 return
             for read in reads:  # one that is damaged must not keep the others from being read
                 self._leave(read)
-                self._repeat(read, alone=True)
+                self._repeat(read, apart=True)
         else:
-            for read in reads:
-                self._settle(read, found.get(read.session_id), sent)
+            self._settle(reads, found, sent, coherent=coherent)
 
     def _fail(self, reads: list[_Read], error: Exception) -> None:
         for read in reads:
             self._leave(read)
             read.fail(error)
 
-    def _settle(self, read: _Read, peeked: Peeked | None, sent: float) -> None:
-        if read.disturbed and read.attempt < _ATTEMPTS:
-            self._repeat(read)
-            return
-        self._leave(read)
-        if read.keep and not read.disturbed:
-            if peeked is None:
-                self._copies.keep_absent(read.session_id)
-            else:
-                self._copies.keep(peeked.session, sent + peeked.remaining, used=bool(read.waiters))
-        elif peeked is not None and read.waiters:
-            self._copies.use_uncopied(read.session_id, sent + peeked.remaining)
-        read.answer(peeked)
+    def _settle(self, reads: list[_Read], found: Mapping[str, Peeked], sent: float, *, coherent: bool) -> None:
+        joinable, copies = self._reads, self._copies
+        used: list[tuple[Session, float]] = []
+        for read in reads:
+            session_id = read.session_id
+            peeked = found.get(session_id)
+            if coherent and joinable.get(session_id) is read:
+                del joinable[session_id]
+                if peeked is None:
+                    copies.keep_absent(session_id)
+                elif read.waiters:
+                    used.append((peeked.session, sent + peeked.remaining))
+                else:
+                    copies.keep(peeked.session, sent + peeked.remaining)
+            elif coherent and read.attempt < _ATTEMPTS:
+                self._repeat(read)  # it was changed meanwhile: this may be what it was before
+                continue
+            elif peeked is not None and read.waiters:
+                copies.use_uncopied(session_id, sent + peeked.remaining)
+            for waiter in read.waiters:
+                if not waiter.done():
+                    waiter.set_result(peeked)
+        copies.keep_used(used)
 
     def _leave(self, read: _Read) -> None:
         if self._reads.get(read.session_id) is read:
             del self._reads[read.session_id]
 
-    def _repeat(self, read: _Read, *, alone: bool = False) -> None:
+    def _repeat(self, read: _Read, *, apart: bool = False) -> None:
         newer = self._reads.get(read.session_id)
         if newer is None:
-            self._begin(_Read(read.session_id, read.waiters, read.attempt + 1, alone=alone))
+            self._begin(_Read(read.session_id, read.waiters, read.attempt + 1), apart=apart)
         else:
             newer.waiters.extend(read.waiters)
             newer.attempt = max(newer.attempt, read.attempt + 1)

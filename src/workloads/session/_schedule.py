@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 __all__ = ("Schedule",)
 
@@ -26,8 +26,8 @@ class Schedule:
         self._tick = tick
         self._limit = limit
         self._wake = wake
-        self._ticks: dict[int, set[str]] = {}
-        self._tick_of: dict[str, int] = {}
+        self._ticks: dict[float, set[str]] = {}  # by the number of the tick
+        self._tick_of: dict[str, float] = {}
         self._overdue: dict[str, float] = {}
         self._alarm = math.inf
 
@@ -42,17 +42,25 @@ class Schedule:
             self._alarm = min(self._ticks) * self._tick if self._ticks else math.inf
         return self._alarm
 
-    def later(self, session_id: str, due: float) -> None:
-        """Note when an id is due, that is not noted yet."""
-        self._overdue.pop(session_id, None)
-        tick = math.floor(due / self._tick)
-        together = self._ticks.get(tick)
-        if together is None:
-            together = self._ticks[tick] = set()
-            if tick * self._tick < self._alarm:
-                self._wake()
-        together.add(session_id)
-        self._tick_of[session_id] = tick
+    def later(self, dues: Collection[tuple[str, float]]) -> None:
+        """Note when ids are due, that are not noted yet.
+
+        Args:
+            dues: The ids, each with when it is due.
+        """
+        ticks, tick_of, size = self._ticks, self._tick_of, self._tick
+        for session_id, due in dues:
+            tick = due // size
+            tick_of[session_id] = tick
+            together = ticks.get(tick)
+            if together is None:
+                together = ticks[tick] = set()
+                if tick * size < self._alarm:
+                    self._wake()
+            together.add(session_id)
+        if self._overdue:
+            for session_id, _ in dues:
+                self._overdue.pop(session_id, None)
 
     def soon(self, session_id: str, deadline: float) -> None:
         """Note that an id is due.

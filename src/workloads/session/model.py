@@ -88,7 +88,11 @@ class Session:
     extra: Mapping[str, str] = attrs.field(default=EMPTY_DICT, converter=texts, repr=False)
 
 
-_put = object.__setattr__
+_FIELDS = ("id", "type", "created_at", "updated_at", "metadata", "extra")
+# The slots themselves, for Session refuses that its fields are set.
+_put_id, _put_type, _put_created_at, _put_updated_at, _put_metadata, _put_extra = (
+    vars(Session)[name].__set__ for name in _FIELDS
+)
 
 
 def unchecked(
@@ -110,10 +114,10 @@ def unchecked(
         extra: As :func:`texts` gives it.
     """
     session = Session.__new__(Session)
-    _put(session, "id", id)
-    _put(session, "type", type)
-    _put(session, "created_at", created_at)
-    _put(session, "updated_at", updated_at)
-    _put(session, "metadata", metadata)
-    _put(session, "extra", extra)
+    _put_id(session, id)
+    _put_type(session, type)
+    _put_created_at(session, created_at)
+    _put_updated_at(session, updated_at)
+    _put_metadata(session, metadata)
+    _put_extra(session, extra)
     return session

@@ -169,7 +169,7 @@ class RedisStorage:
             CorruptSessionError: What is kept of one is damaged; ask for the others without it.
         """
         ids = _unique(session_ids)
-        keys = [self._key(session_id) for session_id in ids]
+        keys = list(map(self._key, ids))
         sent = time.monotonic()
         answer = await self._calls.ask(lambda: self._link.peek(keys)) if keys else []
         elapsed = time.monotonic() - sent
@@ -179,13 +179,13 @@ class RedisStorage:
                 # A key of somebody else's may never expire; the first use through here gives it a time to live.
                 # Redis looked at some moment after it was asked; assume the first, and the time is never too long.
                 remaining = (self._ttl if milliseconds < 0 else milliseconds / 1000) - elapsed
-                found[session_id] = Peeked(self._decode(session_id, raw), max(0.0, remaining))
+                found[session_id] = Peeked(self._decode(session_id, raw), remaining if remaining > 0.0 else 0.0)
         return found
 
     async def touch(self, session_ids: Collection[str]) -> frozenset[str]:
         """See :meth:`CoherentStorage.touch`."""
         ids = _unique(session_ids)
-        keys = [self._key(session_id) for session_id in ids]
+        keys = list(map(self._key, ids))
         answer = await self._calls.ask(lambda: self._link.touch(keys, self._milliseconds)) if keys else []
         return frozenset(session_id for session_id, found in zip(ids, answer, strict=True) if found)
 
