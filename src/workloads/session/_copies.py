@@ -39,7 +39,7 @@ class Copy:
 
     __slots__ = ("deadline", "due", "hot", "session", "used")
 
-    def __init__(self, session: Session, deadline: float, due: float, *, used: bool, hot: bool) -> None:
+    def __init__(self, session: Session, deadline: float, due: float, used: bool, hot: bool) -> None:
         self.session = session
         self.deadline = deadline
         self.due = due
@@ -127,7 +127,7 @@ class Copies:
         """
         self.drop(session.id)
         if self.coherent and deadline > self._clock():
-            self._copies[session.id] = Copy(session, deadline, deadline - self._early, used=False, hot=hot)
+            self._copies[session.id] = Copy(session, deadline, deadline - self._early, False, hot)
 
     def keep_used(self, found: Collection[tuple[Session, float]]) -> None:
         """Keep copies that are used already, while every change is heard of.
@@ -136,20 +136,19 @@ class Copies:
             found: Sessions, each with when it expires at the earliest.
         """
         copies, absent, early, now = self._copies, self._absent, self._early, self._clock()
-        for session, _ in found:
-            if session.id in copies or session.id in absent:
-                self.drop(session.id)
+        fresh: dict[str, Copy] = {}
+        for session, deadline in found:
+            session_id = session.id
+            if session_id in copies or session_id in absent:
+                self.drop(session_id)
+            if deadline > now:
+                fresh[session_id] = Copy(session, deadline, deadline - early, True, True)
         if not self.coherent:
             return
-        fresh = [
-            Copy(session, deadline, deadline - early, used=True, hot=True)
-            for session, deadline in found
-            if deadline > now
-        ]
         if self._schedule is not None:
-            self._schedule.later([(copy.session.id, copy.due) for copy in fresh])
-        for copy in fresh:  # after that, for one of them may have to make room for another
-            copies[copy.session.id] = copy
+            self._schedule.later([(session_id, copy.due) for session_id, copy in fresh.items()])
+        for session_id, copy in fresh.items():  # after that, for one of them may have to make room for another
+            copies[session_id] = copy
 
     def keep_absent(self, session_id: str) -> None:
         """Remember for a moment that the store has no such session."""

@@ -75,7 +75,7 @@ class Reads:
         self._clock = clock
         self._together = together
         self._parallel = parallel
-        self._reads: dict[str, _Read] = {}  # those that can be joined: nothing was heard of a change since they were sent
+        self._reads: dict[str, _Read] = {}  # those that can be joined; what was changed after it was sent is not
         self._waiting: list[_Read] = []
         self._apart: deque[_Read] = deque()  # those that wait for a round trip of their own
         self._trips: dict[Task[None], list[_Read]] = {}

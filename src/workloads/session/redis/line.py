@@ -26,13 +26,34 @@ except ImportError as error:
 if TYPE_CHECKING:
     from asyncio import BaseProtocol, Future, TimerHandle, Transport
 
-__all__ = ("Line",)
+__all__ = ("Argument", "Line", "pack", "pack_pttl")
 
 _hiredis: Any = hiredis  # whose types are those of fewer arguments
 _Push: type = _hiredis.PushNotification
 
+Argument = bytes | str | int
+
 _CLOSED = "the connection was closed"
 _MORE = object()  # there is no whole answer yet
+
+
+def pack(*command: Argument) -> bytes:
+    """A command as it travels.
+
+    Args:
+        command: The command, and what it is about.
+    """
+    packed: bytes = _hiredis.pack_command(command)
+    return packed
+
+
+def pack_pttl(key: bytes) -> bytes:
+    """The command PTTL as it travels: there are so many of them that it counts how long this takes.
+
+    Args:
+        key: The key that it is about.
+    """
+    return b"*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n" % (len(key), key)
 
 
 class Line:
@@ -56,19 +77,20 @@ class Line:
         self._exchange: _Exchange | None = None
         self._closed = False
 
-    async def ask(self, *command: bytes | str | int) -> Any:
-        """The answer to a command. Whoever is cancelled disturbs none of the others.
+    async def ask(self, commands: bytes, count: int) -> list[Any]:
+        """The answers to commands, which travel together. Whoever is cancelled disturbs none of the others.
 
         Args:
-            command: The command.
+            commands: The commands, packed.
+            count: How many they are.
 
         Raises:
-            redis.exceptions.RedisError: There is none, or it is an error.
+            redis.exceptions.RedisError: There are none, or one of them is an error.
         """
         exchange = self._exchange
         if exchange is None or not self._is_good(exchange):
             exchange = await self._open()
-        return await exchange.ask(_hiredis.pack_command(command))
+        return await exchange.ask(commands, count)
 
     async def close(self) -> None:
         """End the connection, and all questions. Can be repeated."""
@@ -123,7 +145,9 @@ class _Exchange(asyncio.Protocol):
         self._transport: Transport = connection._writer.transport  # noqa: SLF001
         parse_error = connection._parser.parse_error  # noqa: SLF001
         self._reader = _hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error, notEnoughData=_MORE)
-        self._waiting: deque[tuple[Future[Any], float]] = deque()  # with the times until which they wait
+        # Who waits, for how many answers, and until when.
+        self._waiting: deque[tuple[Future[list[Any]], int, float]] = deque()
+        self._answers: list[Any] = []  # to the first who waits
         self._timer: TimerHandle | None = None
         self._lost = False
         self._before: BaseProtocol = self._transport.get_protocol()
@@ -135,22 +159,26 @@ class _Exchange(asyncio.Protocol):
         """Whether it is lost, or about to be."""
         return self._lost or self._transport.is_closing()
 
-    def ask(self, command: bytes) -> Future[Any]:
-        """Send a command; its answer will be in the future."""
-        answer: Future[Any] = self._loop.create_future()
+    def ask(self, commands: bytes, count: int) -> Future[list[Any]]:
+        """Send so many commands; their answers will be in the future."""
+        answers: Future[list[Any]] = self._loop.create_future()
         until = self._loop.time() + self._timeout
-        self._waiting.append((answer, until))
+        self._waiting.append((answers, count, until))
         if self._timer is None:
             self._timer = self._loop.call_at(until, self._look)
-        self._transport.write(command)
-        return answer
+        self._transport.write(commands)
+        return answers
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
+        gets = self._reader.gets
         try:
-            while (value := self._reader.gets()) is not _MORE:
-                if not isinstance(value, _Push):  # told to whoever is connected, such as that it moves
-                    self._answer(value)
+            while (value := gets()) is not _MORE:
+                if isinstance(value, _Push):  # told to whoever is connected, such as that it moves
+                    continue
+                self._answers.append(value)
+                if not self._waiting or len(self._answers) == self._waiting[0][1]:
+                    self._hand_over()
         except InvalidResponse as error:
             self._give_up(error)
 
@@ -163,22 +191,25 @@ class _Exchange(asyncio.Protocol):
         self._timer = None
         if not self._waiting:
             return
-        _, until = self._waiting[0]
+        _, _, until = self._waiting[0]
         if until > self._loop.time():
             self._timer = self._loop.call_at(until, self._look)
         else:
             self._give_up(RedisTimeoutError("it did not answer in time"))
 
-    def _answer(self, value: Any) -> None:
+    def _hand_over(self) -> None:
+        """Give the first who waits all its answers."""
         if not self._waiting:
             raise InvalidResponse("it answered what was not asked")
-        answer, _ = self._waiting.popleft()
-        if answer.done():
+        waiter, _, _ = self._waiting.popleft()
+        answers, self._answers = self._answers, []
+        if waiter.done():
             return
-        if isinstance(value, Exception):
-            answer.set_exception(value)
+        error = next((each for each in answers if isinstance(each, Exception)), None)
+        if error is None:
+            waiter.set_result(answers)
         else:
-            answer.set_result(value)
+            waiter.set_exception(error)
 
     def _give_up(self, error: Exception) -> None:
         self._end(error)
@@ -189,6 +220,6 @@ class _Exchange(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         while self._waiting:
-            answer, _ = self._waiting.popleft()
-            if not answer.done():
-                answer.set_exception(copy(error))  # each of them gets a traceback of its own
+            answers, _, _ = self._waiting.popleft()
+            if not answers.done():
+                answers.set_exception(copy(error))  # each of them gets a traceback of its own

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.client import NEVER_DECODE
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
 from workloads.session.redis.client import is_cluster
-from workloads.session.redis.line import Line
+from workloads.session.redis.line import Argument, Line, pack, pack_pttl
 from workloads.session.redis.scripts import PEEK, TOUCH, Script
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Link", "link_to")
 
-Argument = bytes | str | int
-
 _WRONG_TYPE = "WRONGTYPE"
+_GONE = -2  # what is told of the time that a key has left when there is no such key
 
 
 class Link(Protocol):
@@ -81,6 +80,7 @@ class _ServerLink:
         self._pool = client.connection_pool
         self._timeout = timeout
         self._line = Line(self._pool, timeout)
+        self._may_mget = True  # until the access control list forbids it
 
     async def ask(self, *command: Argument) -> Any:
         connection = await self._pool.get_connection()
@@ -103,8 +103,33 @@ class _ServerLink:
         return await _run(self.ask, script, keys, arguments)
 
     async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
-        answer = await _run(self._line.ask, PEEK, keys)
+        return await self._peek_quickly(keys) or await self._peek_exactly(keys)
+
+    async def _peek_quickly(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+        """As :meth:`peek`, in half the time of the server; nothing where that cannot tell."""
+        if not self._may_mget:
+            return []
+        # A time that is read before its value cannot be too long for it.
+        commands = b"".join((*map(pack_pttl, keys), pack("MGET", *keys)))
+        try:
+            *times, values = await self._line.ask(commands, len(keys) + 1)
+        except NoPermissionError:
+            self._may_mget = False
+            return []
+        if None not in values and _GONE not in times:
+            return list(zip(values, times, strict=True))
+        found = [(None if time == _GONE else value, time) for value, time in zip(values, times, strict=True)]
+        if any(value is None and time != _GONE for value, time in found):
+            return []  # it is no string, or went in between
+        return found
+
+    async def _peek_exactly(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+        answer = await _run(self._ask_line, PEEK, keys)
         return list(zip(answer[::2], answer[1::2], strict=True))
+
+    async def _ask_line(self, *command: Argument) -> Any:
+        (answer,) = await self._line.ask(pack(*command), 1)
+        return answer
 
     async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
         return [bool(found) for found in await self.run(TOUCH, keys, milliseconds)]
@@ -130,7 +155,7 @@ class _ClusterLink:
         # A time that is read before its value cannot be too long for it.
         answer = await self._ask_all([command for key in keys for command in (("PTTL", key), ("GET", key))])
         return [
-            (None if remaining == -2 else value, remaining)
+            (None if remaining == _GONE else value, remaining)
             for remaining, value in zip(answer[::2], answer[1::2], strict=True)
         ]
 
