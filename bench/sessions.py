@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from tests.support import redis_server
 
 from bench.harness import ROUNDS, Figure, Sample, interleaved, report
-from workloads.session import RedisStorage, RoutingStorage, Session
+from workloads.session import Peeked, RedisStorage, RoutingStorage, Session
 from workloads.session.codec import encode
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ class Subject:
         self.unread, self.unread_elsewhere = iter(self.ids), iter(self.ids)
         await self.few.load(self.ids[0])
         await self.many.load(self.ids[0])
-        for storage, limit in ((self.few, FEW), (self.many, MANY)):
-            storage._copies.keep_used([(each, time.monotonic() + TTL) for each in kept[:limit]])  # as if all were read
+        for storage, limit in ((self.few, FEW), (self.many, MANY)):  # as if that many had been read
+            storage._copies.keep_used([Peeked(each, TTL) for each in kept[:limit]], time.monotonic())
         assert (self.few.local_entries, self.many.local_entries) == (FEW, MANY)
         return self
 

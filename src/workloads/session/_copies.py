@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from workloads.session._schedule import Schedule
     from workloads.session.model import Session
+    from workloads.session.protocols import Peeked
 
 __all__ = ("Copies", "Copy")
 
@@ -129,24 +130,25 @@ class Copies:
         if self.coherent and deadline > self._clock():
             self._copies[session.id] = Copy(session, deadline, deadline - self._early, False, hot)
 
-    def keep_used(self, found: Collection[tuple[Session, float]]) -> None:
+    def keep_used(self, found: Collection[Peeked], sent: float) -> None:
         """Keep copies that are used already, while every change is heard of.
 
         Args:
-            found: Sessions, each with when it expires at the earliest.
+            found: What the store answered.
+            sent: When it was asked.
         """
-        copies, absent, early, now = self._copies, self._absent, self._early, self._clock()
+        copies, absent, now = self._copies, self._absent, self._clock()
         fresh: dict[str, Copy] = {}
-        for session, deadline in found:
-            session_id = session.id
+        for session, remaining in found:
+            session_id, deadline = session.id, sent + remaining
             if session_id in copies or session_id in absent:
                 self.drop(session_id)
             if deadline > now:
-                fresh[session_id] = Copy(session, deadline, deadline - early, True, True)
+                fresh[session_id] = Copy(session, deadline, deadline - self._early, True, True)
         if not self.coherent:
             return
         if self._schedule is not None:
-            self._schedule.later([(session_id, copy.due) for session_id, copy in fresh.items()])
+            self._schedule.later((session_id, copy.due) for session_id, copy in fresh.items())
         for session_id, copy in fresh.items():  # after that, for one of them may have to make room for another
             copies[session_id] = copy
 
@@ -187,7 +189,7 @@ class Copies:
         copy = self._copies.pop(session_id, None)
         if copy is not None and copy.used and self._schedule is not None:
             # What changed it made its time to live start anew, or it is gone.
-            self._schedule.forget(session_id)
+            self._schedule.forget(session_id, copy.due)
         return copy
 
     def clear(self) -> None:
@@ -204,5 +206,5 @@ class Copies:
 
     def _evicted(self, session_id: str, copy: Copy) -> None:
         if copy.used and self._schedule is not None:
-            self._schedule.forget(session_id)
+            self._schedule.forget(session_id, copy.due)
             self.use_uncopied(session_id, copy.deadline)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from workloads.session._copies import Copies
-    from workloads.session.model import Session
     from workloads.session.protocols import Peeked
 
 __all__ = ("Reads",)
@@ -204,7 +203,7 @@ class Reads:
 
     def _settle(self, reads: list[_Read], found: Mapping[str, Peeked], sent: float, *, coherent: bool) -> None:
         joinable, copies = self._reads, self._copies
-        used: list[tuple[Session, float]] = []
+        used: list[Peeked] = []
         for read in reads:
             session_id = read.session_id
             peeked = found.get(session_id)
@@ -213,7 +212,7 @@ class Reads:
                 if peeked is None:
                     copies.keep_absent(session_id)
                 elif read.waiters:
-                    used.append((peeked.session, sent + peeked.remaining))
+                    used.append(peeked)
                 else:
                     copies.keep(peeked.session, sent + peeked.remaining)
             elif coherent and read.attempt < _ATTEMPTS:
@@ -224,7 +223,7 @@ class Reads:
             for waiter in read.waiters:
                 if not waiter.done():
                     waiter.set_result(peeked)
-        copies.keep_used(used)
+        copies.keep_used(used, sent)
 
     def _leave(self, read: _Read) -> None:
         if self._reads.get(read.session_id) is read:

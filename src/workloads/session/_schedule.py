@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Iterable
 
 __all__ = ("Schedule",)
 
@@ -27,12 +27,11 @@ class Schedule:
         self._limit = limit
         self._wake = wake
         self._ticks: dict[float, set[str]] = {}  # by the number of the tick
-        self._tick_of: dict[str, float] = {}
         self._overdue: dict[str, float] = {}
         self._alarm = math.inf
 
     def __len__(self) -> int:
-        return len(self._tick_of) + len(self._overdue)
+        return sum(map(len, self._ticks.values())) + len(self._overdue)
 
     def alarm(self) -> float:
         """When something is due next: minus infinity for at once, infinity for never."""
@@ -42,25 +41,23 @@ class Schedule:
             self._alarm = min(self._ticks) * self._tick if self._ticks else math.inf
         return self._alarm
 
-    def later(self, dues: Collection[tuple[str, float]]) -> None:
+    def later(self, dues: Iterable[tuple[str, float]]) -> None:
         """Note when ids are due, that are not noted yet.
 
         Args:
             dues: The ids, each with when it is due.
         """
-        ticks, tick_of, size = self._ticks, self._tick_of, self._tick
+        ticks, size, overdue = self._ticks, self._tick, self._overdue
         for session_id, due in dues:
             tick = due // size
-            tick_of[session_id] = tick
             together = ticks.get(tick)
             if together is None:
                 together = ticks[tick] = set()
                 if tick * size < self._alarm:
                     self._wake()
             together.add(session_id)
-        if self._overdue:
-            for session_id, _ in dues:
-                self._overdue.pop(session_id, None)
+            if overdue:
+                overdue.pop(session_id, None)
 
     def soon(self, session_id: str, deadline: float) -> None:
         """Note that an id is due.
@@ -75,13 +72,18 @@ class Schedule:
         if len(self._overdue) > self._limit:
             del self._overdue[next(iter(self._overdue))]
 
-    def forget(self, session_id: str) -> None:
-        """An id is not due any more."""
+    def forget(self, session_id: str, due: float) -> None:
+        """An id is not due any more.
+
+        Args:
+            session_id: The id.
+            due: When it was due.
+        """
         self._overdue.pop(session_id, None)
-        tick = self._tick_of.pop(session_id, None)
-        if tick is not None:
-            together = self._ticks[tick]
-            together.remove(session_id)
+        tick = due // self._tick
+        together = self._ticks.get(tick)
+        if together is not None:
+            together.discard(session_id)
             if not together:
                 del self._ticks[tick]
 
@@ -96,11 +98,16 @@ class Schedule:
             The ids that became due in time, and those overdue with their deadlines.
         """
         overdue = dict(islice(self._overdue.items(), most))
+        for session_id in overdue:
+            del self._overdue[session_id]
         in_time: list[str] = []
         for tick in sorted(self._ticks):
             if tick * self._tick > now or len(in_time) >= most:
                 break
-            in_time.extend(islice(self._ticks[tick], most - len(in_time)))
-        for session_id in (*overdue, *in_time):
-            self.forget(session_id)
+            together = self._ticks[tick]
+            taken = list(islice(together, most - len(in_time)))
+            together.difference_update(taken)
+            if not together:
+                del self._ticks[tick]
+            in_time += taken
         return in_time, overdue
