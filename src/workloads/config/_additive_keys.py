@@ -20,7 +20,7 @@ def _check_host(host: str) -> None:
         raise ValueError("expected a host name or address, with or without a port")
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, eq=False, repr=False, field_transformer=keep_converters, slots=False)
 class AdditiveKeys(ToolHiveKeys):
     """The fields added to ToolHive's. None of their keys is written while it is the default.
 

@@ -55,7 +55,7 @@ class CheckedType(type):
             return signature(cls.__init__).replace(parameters=parameters)
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, eq=False, repr=False, field_transformer=keep_converters, slots=False)
 class ConfigObject(metaclass=CheckedType):
     """The base of :class:`~workloads.config.RunConfig` and of every object inside of it.
 
@@ -70,6 +70,13 @@ class ConfigObject(metaclass=CheckedType):
     __document__: Mapping[str, Any] | None = attrs.field(default=None, alias="__document__", eq=False)
     # The part of it that has no field. It takes part in comparisons, and so survives whatever a field survives.
     __unknown__: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, alias="__unknown__", eq=identity)
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        # An instance that the codec makes has only the attributes that its document has; the others are found here.
+        for field in attrs.fields(cls):
+            if field.default is not attrs.NOTHING:
+                setattr(cls, field.name, field.default)
 
     def __cross_problems__(self) -> Sequence[Problem]:
         """What is wrong between fields that are each valid."""

@@ -8,7 +8,7 @@ way tells what it is.
 
 from __future__ import annotations
 
-from functools import cache, partial, update_wrapper
+from functools import cache, update_wrapper
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ("decode", "encode")
 
 C = TypeVar("C", bound=ConfigObject)
-_set_document: Callable[[object, Any], None] = vars(ConfigObject)["__document__"].__set__
-_set_unknown: Callable[[object, Any], None] = vars(ConfigObject)["__unknown__"].__set__
 _REQUIRED = Invalid([Problem("", "required")])
 
 
@@ -109,10 +107,8 @@ def _structure_function(
     overrides: dict[str, Any] = {
         field.name: override(rename=wire, struct_hook=strict_hook(field, converter)) for wire, field in fields.items()
     }
-    # The hooks convert and check all that is built this way, so what a call does first is left out.
-    unchecked: Any = update_wrapper(partial(type.__call__, cls), cls, updated=())
     build: Callable[[Any, Any], Any] = make_dict_structure_fn_from_attrs(
-        _attributes(cls, shape), unchecked, converter, **overrides
+        _attributes(cls, shape), _unchecked(cls), converter, **overrides
     )
     build_thoroughly = _thorough_function(cls, shape, converter, fields)
     has_cross_problems = cls.__cross_problems__ is not ConfigObject.__cross_problems__
@@ -127,18 +123,29 @@ def _structure_function(
         except DOUBTS:
             instance = build_thoroughly(document)
             problems = instance.problems if isinstance(instance, Invalid) else ()
-        # Nobody else has the instance yet, so what follows goes around its being frozen.
         if not known.issuperset(document):
             unknown = {key: value for key, value in document.items() if key not in known}
             problems = [*problems, *member_problems(unknown)]
             if not problems and instance is not TOLD:
-                _set_unknown(instance, unknown)
+                vars(instance)["__unknown__"] = unknown
         if problems or instance is TOLD:
             return Invalid(problems)
-        _set_document(instance, document)
+        vars(instance)["__document__"] = document  # nobody else has the instance yet
         return instance
 
     return structure
+
+
+def _unchecked(cls: type[ConfigObject]) -> Any:
+    """What makes an instance of values that the hooks have converted and checked, without what a call does first."""
+
+    def instance_of(**values: Any) -> ConfigObject:
+        instance = cls.__new__(cls)
+        # Instead of the initialiser, which would set every default: the class has them.
+        object.__setattr__(instance, "__dict__", values)
+        return instance
+
+    return update_wrapper(instance_of, cls, updated=())
 
 
 def _thorough_function(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ("ToolHiveKeys",)
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, eq=False, repr=False, field_transformer=keep_converters, slots=False)
 class ToolHiveKeys(ConfigObject):
     """The fields that every reader of a run config knows. The defaults are what a missing key means.
 

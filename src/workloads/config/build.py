@@ -35,7 +35,7 @@ def _check_variable(name: str, _value: str) -> None:
         raise ValueError("expected a name of A-Z, 0-9 and _, beginning with a letter")
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class BuildConfig(ConfigObject):
     """How the image of a ``uvx://``, ``npx://`` or ``go://`` package was or is built (``runtime_config``).
 
@@ -58,7 +58,7 @@ class BuildConfig(ConfigObject):
     )
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class IgnoreConfig(ConfigObject):
     """Which patterns of files are kept out of mounts (``ignore_config``).
 

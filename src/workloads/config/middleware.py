@@ -31,7 +31,7 @@ __all__ = (
 )
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class MiddlewareConfig(ConfigObject):
     """One link of the chain that requests go through (``middleware_configs``); the first is the outermost.
 
@@ -46,7 +46,7 @@ class MiddlewareConfig(ConfigObject):
     )
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class ToolOverride(ConfigObject):
     """How a tool is shown to clients; at least one of the two must be given.
 
@@ -62,7 +62,7 @@ class ToolOverride(ConfigObject):
         return () if self.name or self.description else (Problem("", "needs a name or a description"),)
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class ToolFilterParameters(ConfigObject):
     """The ``parameters`` of the middlewares ``tool-filter`` and ``tool-call-filter``.
 
@@ -80,7 +80,7 @@ class ToolFilterParameters(ConfigObject):
         return [Problem("tools_override", f"gives several tools the name {name!r}") for name in repeated]
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class AuthParameters(ConfigObject):
     """The ``parameters`` of the middleware ``auth``.
 
@@ -91,7 +91,7 @@ class AuthParameters(ConfigObject):
     oidc_config: OIDCConfig | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class HeaderForward(ConfigObject):
     """Headers to add to requests to a remote server (``header_forward``).
 
@@ -104,7 +104,7 @@ class HeaderForward(ConfigObject):
     add_headers_from_secret: Mapping[str, str] = attrs.field(default=EMPTY_DICT, converter=string_map)
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class WebhookTLS(ConfigObject):
     """TLS towards a webhook.
 
@@ -126,7 +126,7 @@ def _check_timeout(value: int | str) -> None:
         parse_duration(value)
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class Webhook(ConfigObject):
     """A service that is asked about requests (``validating_webhooks``, ``mutating_webhooks``).
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ("AuditConfig", "TelemetryConfig")
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class AuditConfig(ConfigObject):
     """An audit log (``audit_config``). This build carries it, and refuses to run with an enabled one.
 
@@ -49,7 +49,7 @@ class AuditConfig(ConfigObject):
     log_file: str = ""
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class TelemetryConfig(ConfigObject):
     """OpenTelemetry and Prometheus (``telemetry_config``). This build carries it, and does nothing with it.
 

@@ -14,7 +14,7 @@ from workloads.config._styles import Style
 __all__ = ("OIDCConfig",)
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class OIDCConfig(ConfigObject):
     """Validation of access tokens by OpenID Connect (``oidc_config``, or the middleware ``auth``).
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ("InboundPermissions", "NetworkPermissions", "OutboundPermissions", "PermissionProfile")
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class OutboundPermissions(ConfigObject):
     """Where a server may connect to.
 
@@ -32,7 +32,7 @@ class OutboundPermissions(ConfigObject):
     allow_port: tuple[int, ...] = attrs.field(default=(), converter=integers, metadata=PORTS)
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class InboundPermissions(ConfigObject):
     """By which names a server may be reached.
 
@@ -43,7 +43,7 @@ class InboundPermissions(ConfigObject):
     allow_host: tuple[str, ...] = attrs.field(default=(), converter=strings)
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class NetworkPermissions(ConfigObject):
     """A server's network.
 
@@ -59,7 +59,7 @@ class NetworkPermissions(ConfigObject):
     inbound: InboundPermissions | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class PermissionProfile(ConfigObject):
     """What a server may do outside of itself.
 

@@ -15,7 +15,7 @@ from workloads.config._styles import Style
 __all__ = ("RateLimitBucket", "RateLimitConfig", "ToolRateLimit")
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class RateLimitBucket(ConfigObject):
     """A token bucket.
 
@@ -30,7 +30,7 @@ class RateLimitBucket(ConfigObject):
     refill_period: str = attrs.field(default="", metadata=ALWAYS)
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class ToolRateLimit(ConfigObject):
     """Limits of one tool.
 
@@ -47,7 +47,7 @@ class ToolRateLimit(ConfigObject):
     per_user: RateLimitBucket | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class RateLimitConfig(ConfigObject):
     """Limits of a workload (``rate_limit_config``). This build carries them, and refuses to run with them.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ("RemoteAuthConfig",)
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class RemoteAuthConfig(ConfigObject):
     """OAuth or a bearer token towards a remote server (``remote_auth_config``).
 

@@ -32,7 +32,7 @@ _MANAGED_NETWORKS = ("", "bridge", "default")
 _PROXY_MODES = frozenset(("", *ProxyMode))
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class RunConfig(AdditiveKeys):
     """The serialisable description of a workload, as JSON or YAML compatible with ToolHive's.
 

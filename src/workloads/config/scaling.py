@@ -11,7 +11,7 @@ from workloads.config._shape import keep_converters
 __all__ = ("ScalingConfig", "SessionRedis")
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class SessionRedis(ConfigObject):
     """The Redis or Valkey that replicas share their sessions in. Its password is never in a run config.
 
@@ -26,7 +26,7 @@ class SessionRedis(ConfigObject):
     key_prefix: str = ""
 
 
-@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=keep_converters, slots=False)
 class ScalingConfig(ConfigObject):
     """How many replicas there are, as ToolHive writes it.
 
