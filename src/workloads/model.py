@@ -93,7 +93,8 @@ class ReplicaCount:
     desired: int
 
 
-@attrs.frozen(kw_only=True)
+# Without slots one is made faster, and a list of workloads makes many.
+@attrs.frozen(kw_only=True, slots=False)
 class Workload:
     """A named long-running server and its proxy, as last observed.
 

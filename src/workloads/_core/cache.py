@@ -47,16 +47,16 @@ class RecordCache(Generic[T]):
         stamps: dict[str, Stamp] = {}
         found: dict[str, T | StateError] = {}
         for name, stamp, content in self._folder.look(known):
-            found[name] = former[name] if content is None else self._parsed(name, content)
+            if content is None:
+                found[name] = former[name]
+            elif isinstance(content, StateError):
+                found[name] = content
+            else:
+                try:
+                    found[name] = self._parse(name, content)
+                except StateError as error:
+                    found[name] = error
             if stamp is not None and stamp[0] < settled:
                 stamps[name] = stamp
         self._known = stamps, found
         return dict(found)
-
-    def _parsed(self, name: str, content: bytes | StateError) -> T | StateError:
-        if isinstance(content, StateError):
-            return content
-        try:
-            return self._parse(name, content)
-        except StateError as error:
-            return error

@@ -9,9 +9,10 @@ from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("others", "text", "whole_number")
+__all__ = ("LARGEST", "others", "text", "whole_number")
 
-_LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1
+"""The largest whole number that is read."""
 
 
 def text(document: Mapping[str, object], key: str, default: str | None = None) -> str:
@@ -46,7 +47,7 @@ def whole_number(document: Mapping[str, object], key: str, default: int | None =
         ValueError: There is something else, or nothing.
     """
     value = document.get(key)
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST:
         return value
     if value is None and default is not None:
         return default

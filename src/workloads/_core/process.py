@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
-from workloads._core.fields import text, whole_number
+from workloads._core.fields import LARGEST, text, whole_number
 from workloads.errors import StateError
 
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ class ProcessIdentity:
         Raises:
             ValueError: A key is missing or its value cannot be right.
         """
+        pid, ticks = document.get("pid"), document.get("start_ticks")
+        boot, namespace, host = document.get("boot_id"), document.get("pid_namespace"), document.get("host")
+        if (type(pid) is int and type(ticks) is int and 1 <= pid <= LARGEST and 0 <= ticks <= LARGEST) and (
+            type(boot) is str and type(namespace) is str and type(host) is str
+        ):  # as nearly always, and lists of workloads read hundreds
+            return cls(pid, ticks, boot, namespace, host)
         return cls(
             whole_number(document, "pid", least=1),
             whole_number(document, "start_ticks"),

@@ -8,7 +8,7 @@ way tells what it is.
 
 from __future__ import annotations
 
-from functools import cache, update_wrapper
+from functools import cache, cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ("decode", "encode")
 
 C = TypeVar("C", bound=ConfigObject)
+_MOST_BUILDERS = 16
 _REQUIRED = Invalid([Problem("", "required")])
 
 
@@ -104,12 +105,7 @@ def _structure_function(
     cls: type[ConfigObject], shape: Shape, converter: Converter, fields: Mapping[str, Field]
 ) -> Callable[[Any, Any], Any]:
     known = frozenset(fields)
-    overrides: dict[str, Any] = {
-        field.name: override(rename=wire, struct_hook=strict_hook(field, converter)) for wire, field in fields.items()
-    }
-    build: Callable[[Any, Any], Any] = make_dict_structure_fn_from_attrs(
-        _attributes(cls, shape), _unchecked(cls), converter, **overrides
-    )
+    builders = _Builders(cls, shape, converter, fields)
     build_thoroughly = _thorough_function(cls, shape, converter, fields)
     has_cross_problems = cls.__cross_problems__ is not ConfigObject.__cross_problems__
 
@@ -118,7 +114,7 @@ def _structure_function(
             return tree  # the check of the field it is for tells what is wrong
         document: dict[str, Any] = tree
         try:
-            instance = build(document, None)
+            instance = builders[tuple(document)](document, None)
             problems = instance.__cross_problems__() if has_cross_problems else ()
         except DOUBTS:
             instance = build_thoroughly(document)
@@ -134,6 +130,47 @@ def _structure_function(
         return instance
 
     return structure
+
+
+class _Builders(dict[tuple[str, ...], "Callable[[Any, Any], Any]"]):
+    """The generated functions, by the keys of the documents for which they build instances.
+
+    A document has few of all the keys there are, and most documents have the same few: a function for just these is
+    made and run in less time. Only the first sets of keys get one of their own, others share the one for all keys.
+    """
+
+    def __init__(
+        self, cls: type[ConfigObject], shape: Shape, converter: Converter, fields: Mapping[str, Field]
+    ) -> None:
+        super().__init__()
+        self._converter = converter
+        self._instance_of = _unchecked(cls)
+        self._attributes = dict(zip(fields, _attributes(cls, shape), strict=True))
+        self._overrides: dict[str, Any] = {
+            field.name: override(rename=wire, struct_hook=strict_hook(field, converter))
+            for wire, field in fields.items()
+        }
+
+    def __missing__(self, keys: tuple[str, ...]) -> Callable[[Any, Any], Any]:
+        if len(self) >= _MOST_BUILDERS or not self._attributes.keys() >= set(keys):
+            return self._general
+        wanted = [
+            attribute
+            for wire, attribute in self._attributes.items()
+            if wire in keys or attribute.default is attrs.NOTHING
+        ]
+        self[keys] = builder = self._made(wanted)
+        return builder
+
+    @cached_property
+    def _general(self) -> Callable[[Any, Any], Any]:
+        return self._made([*self._attributes.values()])
+
+    def _made(self, attributes: list[attrs.Attribute[Any]]) -> Callable[[Any, Any], Any]:
+        builder: Callable[[Any, Any], Any] = make_dict_structure_fn_from_attrs(
+            attributes, self._instance_of, self._converter, **self._overrides
+        )
+        return builder
 
 
 def _unchecked(cls: type[ConfigObject]) -> Any:

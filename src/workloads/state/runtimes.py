@@ -17,7 +17,7 @@ from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from workloads._core.locks import FileLock
     from workloads._core.paths import Paths
@@ -31,7 +31,12 @@ _KEYS = frozenset({
 })  # fmt: skip
 
 
-@attrs.frozen(kw_only=True)
+def _all(identities: Iterable[ProcessIdentity]) -> tuple[ProcessIdentity, ...]:
+    return tuple(identities)
+
+
+# Without slots one is made faster, and a list of workloads makes many.
+@attrs.frozen(kw_only=True, slots=False)
 class RuntimeRecord:
     """How a workload runs, as its owner last wrote it.
 
@@ -60,7 +65,7 @@ class RuntimeRecord:
     launcher: ProcessIdentity | None = None
     launch_id: str = ""
     runner: ProcessIdentity | None = None
-    replicas: tuple[ProcessIdentity, ...] = attrs.field(default=(), converter=tuple[ProcessIdentity, ...])
+    replicas: tuple[ProcessIdentity, ...] = attrs.field(default=(), converter=_all)
     ready_replicas: int = 0
     containers: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
     extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=read_only, hash=False)

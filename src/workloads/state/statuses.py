@@ -25,11 +25,13 @@ __all__ = ("StatusRecord", "StatusStore")
 
 # Its holders only write a file, but a disk may be slow, and a status that is given up is lost.
 _LOCK_TIMEOUT = 10.0
+_STATUSES = {status.value: status for status in WorkloadStatus}
 _ACTIVE = frozenset(status.value for status in WorkloadStatus if status.is_active)
 _KEYS = frozenset({"status", "status_context", "created_at", "updated_at", "process_id", "started_at"})
 
 
-@attrs.frozen(kw_only=True)
+# Without slots one is made faster, and a list of workloads makes many.
+@attrs.frozen(kw_only=True, slots=False)
 class StatusRecord:
     """The status of a workload as its owner last wrote it.
 
@@ -63,9 +65,8 @@ class StatusRecord:
             ValueError: ``status`` or ``created_at`` is missing, or a value cannot be right.
         """
         written, context = text(document, "status"), text(document, "status_context", "")
-        try:
-            status = WorkloadStatus(written)
-        except ValueError:
+        status = _STATUSES.get(written)
+        if status is None:
             status, context = WorkloadStatus.UNKNOWN, f"its status is {written!r}, which this version does not know"
         created_at = _instant(document, "created_at")
         return cls(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import pickle
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.unit.config.documents import EXPORTED, documents, exact, same_numbers
 
 from workloads.config import MiddlewareConfig, PermissionProfile, RemoteAuthConfig, RunConfig
+from workloads.errors import RunConfigError
 from workloads.model import TransportType
 
 many = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -285,3 +287,17 @@ def test_enums_and_other_subclasses_are_written_as_plain_values():
     assert type(config.proxy_mode) is str
     assert RunConfig.from_yaml(config.to_yaml()) == config
     assert RunConfig.from_dict({"name": "x", "transport": TransportType.SSE}).transport is TransportType.SSE
+
+
+def test_documents_of_more_sets_of_keys_than_get_functions_of_their_own_are_read_alike():
+    values = {"image": "a:1", "host": "::1", "port": 1, "group": "g", "stateless": True, "cmd_args": ["x"]}
+    for chosen in itertools.islice(itertools.permutations(values, 3), 50):
+        document = {key: values[key] for key in chosen} | {"name": "n"}
+        for _ in range(2):
+            config = RunConfig.from_dict(document)
+            assert list(config.to_dict()) == list(document)
+            assert (config, hash(config)) == (RunConfig(**document), hash(RunConfig(**document)))
+            with pytest.raises(RunConfigError, match="port"):
+                RunConfig.from_dict(document | {"port": "1"})
+            with pytest.raises(RunConfigError, match="required"):
+                RunConfig.from_dict({key: values[key] for key in chosen})
