@@ -29,17 +29,11 @@ class ClientConnection(Protocol):
     lost: bool
     """Whether the client has gone."""
 
-    @property
-    def arrived(self) -> bool:
-        """Whether the whole request has come, so that nothing is to be waited for."""
-        ...
+    arrived: bool
+    """Whether the whole request has come, so that nothing is to be waited for."""
 
     on_lost: Callable[[], object] | None
     """Called once, on the loop, when the client goes during the exchange."""
-
-    def cork(self) -> None:
-        """Send the head of an answer together with the body that follows at once."""
-        ...
 
     def cut(self) -> None:
         """Send what is written, then close the connection without ending the response."""

@@ -1,71 +1,244 @@
-"""The client's connection: uvicorn's protocol, plus what a proxy must know and do that ASGI has no words for."""
+"""The client's connection: requests as they come in, each of which gets its turn.
+
+It is our own because it was measured: an HTTP server that is made for any use spends as much on a request as all of
+the proxy. The parser is httptools, as on the side of the servers.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from workloads.proxyrunner.asgi import CONNECTION
-from workloads.proxyrunner.corked import Corked
+from workloads.proxyrunner.response import whole
+from workloads.proxyrunner.turn import Turn
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from uvicorn._types import ASGI3Application
+    from workloads.proxyrunner.clients import Clients
 
 __all__ = ("Connection",)
 
-_log = logging.getLogger("workloads.proxyrunner.connection")
+_log = logging.getLogger(__name__)
 
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 _FRAMING = (b"content-length", b"transfer-encoding")
 _MAX_HEAD = 2**20
 """Bytes the head of a request may have, give or take what the network delivers at once."""
+_AHEAD = 8
+"""Requests that a client may send ahead, before it is held up."""
+_BUFFER = 2**18
+"""Bytes that may wait for the client, before who writes them is held up."""
 
 
-class Connection(HttpToolsProtocol):
-    """One connection of a client. Implements :class:`~workloads.proxyrunner.asgi.ClientConnection`."""
+class Connection(asyncio.Protocol):
+    """One connection of a client.
 
-    on_lost: Callable[[], object] | None = None
-    lost: bool = False
-    _served: RequestResponseCycle | None = None
-    _in_head = True
-    _resuming = False
-    _head_size = 0
+    Args:
+        clients: Where it is entered while it lasts.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take what the server passes on."""
-        super().__init__(*args, **kwargs)
-        # Logging is configured by the application, and access logs of a proxy are nobody's business by default.
-        self.logger = _log
-        self.access_log = False
+    __slots__ = (
+        "_clients", "_deaf", "_head_size", "_headers", "_in_head", "_incoming", "_parser", "_paused", "_refusal",
+        "_resuming", "_transport", "_turns", "_url", "client", "idle_since", "room", "server", "soon", "write",
+        "write_all",
+    )  # fmt: skip
+
+    def __init__(self, clients: Clients) -> None:
+        """A connection that is being made."""
+        self._clients = clients
+        self._parser: Any = None
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._turns: deque[Turn] = deque()  # the first one is being answered
+        self._incoming: Turn | None = None
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._in_head = True
+        self._resuming = self._paused = self._deaf = False
+        self._refusal = b""
+        self.soon: Callable[[Callable[[], object]], object] = clients.loop.call_soon
+        """Calls something when the loop comes to it."""
+        self.room: asyncio.Event | None = None
+        """Set when more can be written; None when that is so now."""
+        self.idle_since = clients.loop.time()
+        """When the last request was answered, or the client came, by the clock of the loop."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
-        # It does what a transport does, and is none to a type checker.
-        self.transport = self._corked = Corked(cast("asyncio.Transport", transport))  # type: ignore[assignment]
-        super().connection_made(self.transport)
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(_BUFFER)
+        self.write: Callable[[bytes], None] = self._transport.write
+        self.write_all: Callable[[Sequence[bytes]], None] = self._transport.writelines
+        self.server = _address(transport.get_extra_info("sockname"))
+        self.client = _address(transport.get_extra_info("peername"))
+        self._parser = self._new_parser()
+        self._clients.came(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why does not matter
+        """The client has gone."""
+        self.resume_writing()
+        turns = list(self._turns)
+        self._turns.clear()
+        for turn in turns:
+            turn.leave()
+        self._parser = self._incoming = None
+        self._clients.left(self)
+
+    def pause_writing(self) -> None:
+        """The client does not keep up."""
+        self.room = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        room, self.room = self.room, None
+        if room is not None:
+            room.set()
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it is the head of a request that does not end."""
-        self._unset_keepalive_if_required()
+        if self._deaf:
+            return
         self._feed(data)
         if self._in_head:
             self._head_size += len(data)
-            if self._head_size > _MAX_HEAD and not self.transport.is_closing():
-                self.send_400_response("Request head is too large.")
+            if self._head_size > _MAX_HEAD:
+                self._refuse("Request head is too large.")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if not self._resuming:
+            self._url = b""
+            self._headers = []
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target came."""
+        if not self._resuming:
+            self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header came; what follows a body, the trailers, must not be taken for one."""
+        if self._in_head and not self._resuming:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head of a request is complete."""
+        if self._resuming or self._deaf:
+            return
+        self._in_head = False
+        parser, headers = self._parser, self._headers
+        version = parser.get_http_version()
+        target = httptools.parse_url(self._url)
+        raw_path = target.path
+        path = raw_path.decode("ascii")
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "scheme": "http",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": target.query or b"",
+            "root_path": "",
+            "headers": headers,
+            "server": self.server,
+            "client": self.client,
+        }
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        self._incoming = turn = Turn(self, scope, keep_alive=keep_alive, expects=_expects(headers))
+        scope[CONNECTION] = turn
+        self._turns.append(turn)
+        if len(self._turns) == 1:
+            self._clients.serve(turn)
+        elif len(self._turns) > _AHEAD:
+            self._hold()
+
+    def on_body(self, part: bytes) -> None:
+        """A part of a body came."""
+        if self._incoming is not None and self._incoming.feed(part):
+            self._hold()
+
+    def on_message_complete(self) -> None:
+        """A request is complete; what comes next is the head of another one."""
+        if self._parser.should_upgrade() and any(name in _FRAMING for name, _ in self._headers):
+            return  # only for a parser that does not expect its body
+        self._in_head = True
+        self._head_size = 0
+        turn, self._incoming = self._incoming, None
+        if turn is not None:
+            turn.end()
+            # What follows a request that says it is the last one is nobody's.
+            self._deaf = self._deaf or not turn.keep_alive
+
+    def take_more(self) -> None:
+        """Whoever answers has room for more of the request."""
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def finished(self, turn: Turn) -> None:
+        """A request has been answered: go on to the next one, or wait for it."""
+        self._turns.popleft()
+        self.idle_since = self._clients.loop.time()
+        if not turn.keep_alive:
+            self._transport.close()
+            return
+        self.take_more()
+        if self._turns:
+            self._clients.serve(self._turns[0])
+        elif self._refusal:
+            self._transport.write(self._refusal)
+            self._transport.close()
+
+    def leave(self) -> None:
+        """Close once all answers that are due have been sent; without any, stay."""
+        if self._turns:
+            self._turns[-1].keep_alive = False
+            self._deaf = self._deaf or self._turns[-1].arrived
+
+    def end(self) -> None:
+        """Close as soon as no answer is due."""
+        if self._turns:
+            self.leave()
+        else:
+            self._transport.close()
+
+    def expire(self, deadline: float) -> None:
+        """Close if the client has sent no whole request since a time, by the clock of the loop."""
+        if not self._turns and self.idle_since <= deadline:
+            self._transport.close()
+
+    def close(self) -> None:
+        """Send what is written, then close."""
+        self._deaf = True
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever is still to be sent."""
+        self._deaf = True
+        self._transport.abort()
+
+    def _new_parser(self) -> Any:
+        parser = httptools.HttpRequestParser(self)
+        # What follows a request that says it is the last one is no reason not to answer that.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
 
     def _feed(self, data: bytes) -> None:
         try:
-            self.parser.feed_data(data)
+            self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._stay(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             _log.debug("invalid request", extra={"client": self.client})
-            self.send_400_response("Invalid HTTP request received.")
+            self._refuse("Invalid HTTP request received.")
 
     def _stay(self, rest: bytes) -> None:
         """Pass over the wish to change the protocol, as a server may (RFC 9110, section 7.8).
@@ -75,8 +248,8 @@ class Connection(HttpToolsProtocol):
         Args:
             rest: What came behind the head.
         """
-        self.parser = httptools.HttpRequestParser(self)
-        framing = next((item for item in self.headers if item[0] in _FRAMING), None)
+        self._parser = self._new_parser()
+        framing = next((item for item in self._headers if item[0] in _FRAMING), None)
         if framing is not None:
             self._resuming = True
             try:
@@ -84,73 +257,44 @@ class Connection(HttpToolsProtocol):
             finally:
                 self._resuming = False
             self._in_head = False
-        if rest and not self.transport.is_closing():
+        if rest and not self._deaf:
             self._feed(rest)
 
-    @property
-    def arrived(self) -> bool:
-        """Whether the whole request has come."""
-        return self._served is None or not self._served.more_body
+    def _refuse(self, reason: str) -> None:
+        """What came is no request: answer it in its turn, then close."""
+        if self._deaf:
+            return
+        self._deaf = True
+        self._refusal = whole(400, reason)
+        broken, self._incoming = self._incoming, None
+        if broken is not None and self._turns and broken is self._turns[-1]:
+            if len(self._turns) == 1:
+                self._break(broken)
+                return
+            self._turns.pop()
+        if not self._turns:
+            self._transport.write(self._refusal)
+            self._transport.close()
 
-    def on_message_begin(self) -> None:
-        """A request begins: hand this connection on with it."""
-        if not self._resuming:
-            super().on_message_begin()
-            self.scope[CONNECTION] = self  # type: ignore[literal-required]  # servers may add keys of their own
+    def _break(self, turn: Turn) -> None:
+        """The request that is being answered turned out to be none."""
+        if turn.started:
+            turn.cut()
+        else:
+            self._transport.write(self._refusal)
+            self._transport.close()
 
-    def on_url(self, url: bytes) -> None:
-        """A part of the target came."""
-        if not self._resuming:
-            super().on_url(url)
+    def _hold(self) -> None:
+        """Take nothing more from the client for now."""
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header came; what follows a body, the trailers, must not be taken for one."""
-        if self._in_head and not self._resuming:
-            super().on_header(name, value)
 
-    def on_headers_complete(self) -> None:
-        """The head of a request is complete."""
-        if not self._resuming:
-            self._in_head = False
-            super().on_headers_complete()
+def _address(found: Any) -> tuple[str, int] | None:
+    """Host and port; None for a socket that has none."""
+    return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None
 
-    def on_message_complete(self) -> None:
-        """A request is complete; what comes next is the head of another one."""
-        if self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers):
-            return  # only for a parser that does not expect its body
-        self._in_head = True
-        self._head_size = 0
-        super().on_message_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._served = cycle
-        super()._start_asgi_task(cycle, app)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone: tell who serves it, at once."""
-        self.lost = True
-        # The base looks at the last request that came, which is another one when several are sent ahead.
-        if self._served is not None and not self._served.response_complete:
-            self._served.disconnected = True
-            self._served.message_event.set()
-        super().connection_lost(exc)
-        if self.on_lost is not None:
-            self.on_lost()
-            self.on_lost = None
-
-    def leave(self) -> None:
-        """Close once the answer that is due has been sent; without one, stay."""
-        if self._served is not None and not self._served.response_complete:
-            self._served.keep_alive = False
-
-    def cork(self) -> None:
-        """Hold the head of an answer back until the body follows, which it does at once."""
-        self._corked.cork()
-
-    def cut(self) -> None:
-        """Send what is written, then close without ending the response."""
-        self.transport.close()
-
-    def abort(self) -> None:
-        """Close at once, whatever is still to be sent."""
-        self.transport.abort()
+def _expects(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)

@@ -258,8 +258,6 @@ class Forwarder:
             if exchange.visit is not None and exchange.visit.session is not None
             else None,
         )
-        if not answer.pending:
-            exchange.connection.cork()
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
             if not exchange.lives_long(answer):

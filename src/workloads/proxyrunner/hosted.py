@@ -42,9 +42,6 @@ class HostedConnection:
         if not body:
             self._watch()
 
-    def cork(self) -> None:
-        """Nothing: the server writes as it likes."""
-
     def cut(self) -> None:
         """End the exchange without ending the response."""
         self.severed = True

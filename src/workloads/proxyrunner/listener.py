@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from workloads.errors import PortInUseError, WorkloadFailedError
+from workloads.proxyrunner.clients import Clients
 from workloads.proxyrunner.connection import Connection
 
 if TYPE_CHECKING:
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ("Listener", "bind")
 
-_KEEP_ALIVE = 120
-"""Seconds an idle connection of a client is kept."""
+_KEEP_ALIVE = 120.0
+"""Seconds a connection of a client is kept on which no whole head of a request comes."""
+_SWEEP = 10.0
+"""Seconds between two looks for such connections: a timer for each would be set and unset with every request."""
+_BACKLOG = 2048
 
 
 def bind(name: str, host: str, port: int) -> socket.socket:
@@ -36,7 +39,7 @@ def bind(name: str, host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # Of the addresses of a name such as localhost IPv4 comes first: that is what most clients try.
         family, _, _, _, address = min(found, key=lambda item: item[0] is not socket.AF_INET)
-        listening = socket.create_server(address[:2], family=family, backlog=2048)
+        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUseError(host, port) from None
@@ -60,48 +63,62 @@ class Listener:
     def __init__(self, bound: socket.socket, app: Application) -> None:
         """Prepare to serve."""
         self._socket = bound
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http=Connection,
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                workers=1,  # else read from the environment
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                timeout_keep_alive=_KEEP_ALIVE,
-            )
-        )
-        self._started = False
+        self._app = app
+        self._clients: Clients | None = None
+        self._server: asyncio.Server | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Begin to accept clients."""
-        # Not serve(): that takes over the signals of the process, and looks ten times a second whether to end.
-        config = self._server.config
-        config.load()
-        self._server.lifespan = config.lifespan_class(config)
-        await self._server.startup([self._socket])
-        self._started = True
+        loop = asyncio.get_running_loop()
+        clients = self._clients = Clients(self._app, loop, self._came)
+        if self._socket.family is socket.AF_UNIX:
+            self._server = await loop.create_unix_server(
+                lambda: Connection(clients), sock=self._socket, backlog=_BACKLOG
+            )
+        else:
+            self._server = await loop.create_server(lambda: Connection(clients), sock=self._socket, backlog=_BACKLOG)
 
     def leave(self) -> None:
         """Accept no client any more, and let those that wait for an answer come back elsewhere afterwards."""
-        for server in self._server.servers if self._started else ():
-            server.close()
-        for connection in list(self._server.server_state.connections):
-            if isinstance(connection, Connection):
-                connection.leave()
+        if self._server is not None:
+            self._server.close()
+        for connection in self._connections():
+            connection.leave()
 
     async def close(self) -> None:
         """Accept no client any more, close idle connections and wait for the others to end."""
-        if self._started:
-            await self._server.shutdown([self._socket])
-        else:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        if self._server is None or self._clients is None:
             self._socket.close()
+            return
+        self._server.close()
+        self._clients.closing = True
+        for connection in self._connections():
+            connection.end()
+        await self._clients.gone()
+        await self._server.wait_closed()
 
     def abort(self) -> None:
         """Close every connection at once."""
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
+        for connection in self._connections():
+            connection.abort()
+
+    def _connections(self) -> list[Connection]:
+        return [] if self._clients is None else list(self._clients.connections)
+
+    def _came(self) -> None:
+        """A client has come."""
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close connections that were idle for too long, and look again while there are any."""
+        self._sweeping = None
+        deadline = asyncio.get_running_loop().time() - _KEEP_ALIVE
+        for connection in self._connections():
+            connection.expire(deadline)
+        if self._connections():
+            self._came()

@@ -60,11 +60,6 @@ class Answer:
         """Whether it has come and been read to its end."""
         return self._ended and not self._parts
 
-    @property
-    def pending(self) -> bool:
-        """Whether :meth:`read` would wait."""
-        return not (self._parts or self._ended or self._cut)
-
     def header(self, name: bytes) -> bytes | None:
         """The value of the first header of that lower-case name."""
         for key, value in self.headers:

@@ -1,0 +1,67 @@
+"""The connections that clients have, and what is answered on them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloads.proxyrunner.asgi import Application
+    from workloads.proxyrunner.connection import Connection
+    from workloads.proxyrunner.turn import Turn
+
+__all__ = ("Clients",)
+
+
+class Clients:
+    """Knows every connection, and every request that is being answered. It belongs to one loop.
+
+    Args:
+        application: What answers.
+        loop: The loop.
+        on_come: Called whenever a client has come.
+    """
+
+    def __init__(
+        self, application: Application, loop: asyncio.AbstractEventLoop, on_come: Callable[[], object]
+    ) -> None:
+        """Begin with none."""
+        self._application = application
+        self._on_come = on_come
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+        self.loop = loop
+        """The loop."""
+        self.connections: set[Connection] = set()
+        """All connections that there are."""
+        self.closing = False
+        """Whether who comes now comes too late."""
+
+    def came(self, connection: Connection) -> None:
+        """A client has come."""
+        self.connections.add(connection)
+        self._none.clear()
+        self._on_come()
+        if self.closing:
+            connection.end()
+
+    def left(self, connection: Connection) -> None:
+        """A client has gone."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._none.set()
+
+    def serve(self, turn: Turn) -> None:
+        """Answer a request."""
+        task = self.loop.create_task(turn.run(self._application))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def gone(self) -> None:
+        """Wait until there is no connection any more, and nothing is being answered."""
+        await self._none.wait()
+        if self._tasks:
+            await asyncio.wait(self._tasks)

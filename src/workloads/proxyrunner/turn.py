@@ -1,0 +1,209 @@
+"""One request on a client's connection, and the ASGI callables for whoever answers it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from workloads.proxyrunner.response import Response, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloads.proxyrunner.asgi import Application, Message, Scope
+    from workloads.proxyrunner.connection import Connection
+
+__all__ = ("Turn",)
+
+_log = logging.getLogger(__name__)
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FAILED = whole(500, "Internal Server Error")
+_HIGH_WATER = 2**18
+"""Bytes of a body that may wait for whoever reads, before the client is held up."""
+_SMALL = 2**14
+"""Bytes that are cheaper copied than written apart."""
+
+
+class Turn:
+    """One request. Implements :class:`~workloads.proxyrunner.asgi.ClientConnection`.
+
+    Args:
+        connection: The connection on which it came.
+        scope: The ASGI scope.
+        keep_alive: Whether the connection may go on to another request after it.
+        expects: Whether the client waits with the body until it is asked for it.
+    """
+
+    __slots__ = (
+        "_bodiless", "_chunks", "_connection", "_expects", "_held", "_news", "_parts", "_response", "_scope", "_size",
+        "_told", "arrived", "done", "keep_alive", "lost", "on_lost",
+    )  # fmt: skip
+
+    def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
+        """A request whose head has come."""
+        self._connection = connection
+        self._scope = scope
+        self._bodiless = scope["method"] == "HEAD"
+        self._chunks = scope["http_version"] != "1.0"
+        self.keep_alive = keep_alive
+        """Whether the connection goes on after it."""
+        self._expects = expects
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._told = False
+        self._news: asyncio.Event | None = None
+        self._response: Response | None = None
+        self._held = b""
+        self.arrived = False
+        """Whether the whole request has come."""
+        self.done = False
+        """Whether the whole response has been written."""
+        self.lost = False
+        """Whether the client has gone."""
+        self.on_lost: Callable[[], object] | None = None
+        """Called once, when the client goes meanwhile."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the response has begun."""
+        return self._response is not None
+
+    async def run(self, application: Application) -> None:
+        """Let an application answer it."""
+        scope, self._scope = self._scope, {}  # which knows this turn: a circle would stay until it is searched for
+        try:
+            await application(scope, self.receive, self.send)
+        except Exception:  # noqa: BLE001  # whatever it raises, the client hears of it
+            _log.exception("a request could not be answered")
+            self._fail()
+        except BaseException:
+            self.abort()
+            raise
+        else:
+            if not self.done and not self.lost:
+                _log.error("a request was not answered to its end")
+                self._fail()
+
+    async def receive(self) -> Message:
+        """The next part of the body; after its end, that the client has gone or the response is complete."""
+        if self._expects:
+            self._expects = False
+            if not self.arrived:
+                self._connection.write(_CONTINUE)
+        while not (self._parts or (self.arrived and not self._told)):
+            if self.lost or self.done:
+                return {"type": "http.disconnect"}
+            self._connection.take_more()
+            if self._news is None:
+                self._news = asyncio.Event()
+            self._news.clear()
+            await self._news.wait()
+        if self.lost or self.done:
+            return {"type": "http.disconnect"}
+        parts = self._parts
+        self._parts, self._size = [], 0
+        self._told = self.arrived
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return {"type": "http.request", "body": body, "more_body": not self.arrived}
+
+    async def send(self, message: Message) -> None:
+        """Write a part of the response, as fast as the client takes it.
+
+        Raises:
+            RuntimeError: It is not the turn of such a message.
+            ValueError: It cannot be written as it is.
+        """
+        room = self._connection.room
+        if room is not None and not self.lost:
+            await room.wait()
+        if self.lost:
+            return
+        response = self._response
+        expected = "http.response.start" if response is None else "http.response.body"
+        if message["type"] != expected or self.done:
+            raise RuntimeError(f"{message['type']} where {'nothing' if self.done else expected} may follow")
+        if response is None:
+            self._begin(message)
+            return
+        last = not message.get("more_body", False)
+        self._write(response.part(message.get("body", b""), last=last))
+        if last:
+            self.done = True
+            self.keep_alive = self.keep_alive and response.keep_alive
+            self._wake()
+            self._connection.finished(self)
+
+    def feed(self, part: bytes) -> bool:
+        """A part of the body came. Returns whether that is enough for now."""
+        if self.done:
+            return False
+        self._parts.append(part)
+        self._size += len(part)
+        self._wake()
+        return self._size > _HIGH_WATER
+
+    def end(self) -> None:
+        """The whole body has come."""
+        self.arrived = True
+        self._wake()
+
+    def leave(self) -> None:
+        """The client has gone: tell who answers it, at once."""
+        self.lost = True
+        self._wake()
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is not None:
+            on_lost()
+
+    def cut(self) -> None:
+        """Send what is written, then close without ending the response."""
+        self._flush()
+        self._connection.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever is still to be sent."""
+        self._held = b""
+        self._connection.abort()
+
+    def _begin(self, message: Message) -> None:
+        self._expects = False
+        self._response = response = Response(
+            message["status"],
+            message.get("headers", ()),
+            bodiless=self._bodiless,
+            chunks=self._chunks,
+            keep_alive=self.keep_alive,
+        )
+        # Each write is a call of the kernel and a packet, and nearly always the body follows at once.
+        self._held = response.head
+        self._connection.soon(self._flush)
+
+    def _write(self, parts: tuple[bytes, ...]) -> None:
+        held, self._held = self._held, b""
+        if held:
+            parts = (held, *parts)
+        if len(parts) == 1:
+            self._connection.write(parts[0])
+        elif sum(map(len, parts)) <= _SMALL:
+            self._connection.write(b"".join(parts))
+        elif parts:
+            self._connection.write_all(parts)
+
+    def _flush(self) -> None:
+        if self._held and not self.lost:
+            self._write(())
+
+    def _fail(self) -> None:
+        if self.lost or self.done:
+            return
+        if self.started:
+            self.cut()
+        else:
+            self._connection.write(_FAILED)
+            self._connection.close()
+
+    def _wake(self) -> None:
+        if self._news is not None:
+            self._news.set()

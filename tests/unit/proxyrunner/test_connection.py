@@ -1,0 +1,289 @@
+"""A client's connection, with a transport that writes down what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.support.aio import run
+
+from workloads.proxyrunner.asgi import CONNECTION
+from workloads.proxyrunner.clients import Clients
+from workloads.proxyrunner.connection import Connection
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+LAST = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Transport:
+    """What a transport does, written down: each packet, and what else happens."""
+
+    def __init__(self):
+        self.done = []
+        self.reading = True
+
+    def write(self, data):
+        self.done.append(bytes(data))
+
+    def writelines(self, parts):
+        self.done.append(b"".join(parts))
+
+    def close(self):
+        self.done.append("close")
+
+    def abort(self):
+        self.done.append("abort")
+
+    def is_closing(self):
+        return "close" in self.done or "abort" in self.done
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+
+    def set_write_buffer_limits(self, high):
+        pass
+
+    def get_extra_info(self, name):
+        return ("127.0.0.1", 80)
+
+
+async def greet(scope, receive, send):
+    """Answers with the path and the body, in one part."""
+    body = b""
+    while (message := await receive()).get("more_body"):
+        body += message["body"]
+    body += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        return
+    text = scope["raw_path"] + body
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
+    await send({"type": "http.response.body", "body": text})
+
+
+def connected(body, application=greet):
+    """Run a test body with a connection and its transport."""
+
+    async def whole():
+        clients = Clients(application, asyncio.get_running_loop(), lambda: None)
+        connection, transport = Connection(clients), Transport()
+        connection.connection_made(transport)
+        try:
+            await body(connection, transport)
+        finally:
+            connection.connection_lost(None)
+            await clients.gone()
+
+    run(whole())
+
+
+async def turns(count=6):
+    """Let the loop come round."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def test_a_small_answer_is_one_packet():
+    async def body(connection, transport):
+        connection.data_received(GET)
+        await turns()
+        assert transport.done == [b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n/"]
+
+    connected(body)
+
+
+def test_a_head_whose_body_does_not_follow_at_once_goes_out_alone():
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+        await receive()
+
+    async def body(connection, transport):
+        connection.data_received(GET)
+        await turns()
+        assert transport.done == [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"]
+
+    connected(body, application)
+
+
+def test_requests_that_are_sent_ahead_are_answered_in_their_order():
+    async def body(connection, transport):
+        connection.data_received(GET + POST + b"2\r\nab\r\n0\r\n\r\n" + LAST + GET)
+        await turns(20)
+        answers = [each if each == "close" else each.rpartition(b"\r\n")[2] for each in transport.done]
+        assert answers == [b"/", b"/ab", b"/last", "close"]
+
+    connected(body)
+
+
+def test_a_client_that_sends_too_many_requests_ahead_is_held_up():
+    async def silent(scope, receive, send):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def body(connection, transport):
+        connection.data_received(GET)
+        await turns()
+        connection.data_received(GET * 7)
+        assert transport.reading
+        connection.data_received(GET)
+        assert not transport.reading
+
+    connected(body, silent)
+
+
+def test_a_body_that_nobody_reads_holds_its_client_up_until_somebody_does():
+    reads, got = asyncio.Event(), []
+
+    async def application(scope, receive, send):
+        await reads.wait()
+        got.append(len((await receive())["body"]))
+        await receive()
+
+    async def body(connection, transport):
+        connection.data_received(POST + b"100000\r\n" + b"x" * 2**20)
+        assert not transport.reading
+        reads.set()
+        await turns()
+        assert (got, transport.reading) == ([2**20], True)
+
+    connected(body, application)
+
+
+@pytest.mark.parametrize("damage", [b"what is this?\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"x" * (2**20 + 1)])
+def test_what_is_no_request_is_answered_after_those_before_it(damage):
+    async def body(connection, transport):
+        connection.data_received(GET + damage)
+        await turns()
+        first, second, end = transport.done
+        assert first.endswith(b"/")
+        assert second.startswith(b"HTTP/1.1 400 ")
+        assert end == "close"
+
+    connected(body)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_body_that_is_none_ends_its_request(begun):
+    async def application(scope, receive, send):
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def body(connection, transport):
+        connection.data_received(POST)
+        await turns()
+        connection.data_received(b"banana\r\n")
+        assert transport.done[-1] == "close"
+        assert (b" 200 " if begun else b" 400 ") in transport.done[0]
+        assert len(transport.done) == 2
+
+    connected(body, application)
+
+
+def test_the_client_is_asked_for_a_body_that_it_keeps_until_then():
+    async def body(connection, transport):
+        connection.data_received(POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
+        await turns()
+        assert transport.done == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+        connection.data_received(b"2\r\nab\r\n0\r\n\r\n")
+        await turns()
+        assert transport.done[1].endswith(b"/ab")
+
+    connected(body)
+
+
+def test_who_answers_hears_at_once_that_the_client_has_gone():
+    heard = []
+
+    async def application(scope, receive, send):
+        scope[CONNECTION].on_lost = lambda: heard.append("gone")
+        await receive()
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def body(connection, transport):
+        connection.data_received(GET)
+        await turns()
+        connection.connection_lost(None)
+        assert heard == ["gone"]
+        await turns()
+        assert transport.done == []
+
+    connected(body, application)
+
+
+def test_a_client_that_does_not_read_holds_up_who_answers():
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b"b"})
+
+    async def body(connection, transport):
+        connection.pause_writing()
+        connection.data_received(GET)
+        await turns()
+        assert transport.done == []
+        connection.resume_writing()
+        await turns()
+        assert transport.done[0].endswith(b"1\r\na\r\n")
+        assert transport.done[1:] == [b"1\r\nb\r\n0\r\n\r\n"]
+
+    connected(body, application)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_application_that_fails_is_not_taken_for_an_answer(begun, caplog):
+    async def application(scope, receive, send):
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ArithmeticError
+
+    async def body(connection, transport):
+        connection.data_received(GET)
+        await turns()
+        assert len(transport.done) == 2
+        assert (b" 200 " if begun else b" 500 ") in transport.done[0]
+        assert not transport.done[0].endswith(b"0\r\n\r\n")
+        assert transport.done[1] == "close"
+
+    connected(body, application)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_connection_that_shall_end_does_so_when_no_answer_is_due(busy):
+    async def body(connection, transport):
+        if busy:
+            connection.data_received(GET)
+        connection.end()
+        assert transport.done == ([] if busy else ["close"])
+        await turns()
+        assert transport.done[-1] == "close"
+        assert not busy or b"connection: close" in transport.done[0]
+
+    connected(body)
+
+
+def test_a_connection_on_which_no_request_comes_expires_but_not_before():
+    async def body(connection, transport):
+        connection.data_received(GET[:10])
+        connection.expire(connection.idle_since - 1)
+        assert transport.done == []
+        connection.expire(connection.idle_since)
+        assert transport.done == ["close"]
+
+    connected(body)
+
+
+def test_a_connection_whose_request_is_being_answered_does_not_expire():
+    async def body(connection, transport):
+        connection.data_received(GET)
+        connection.expire(connection.idle_since)
+        assert transport.done == []
+
+    connected(body)
