@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _PLACES = 100
 _PATIENCE = 20.0
-# Shims listen in /run/containerd whatever they are told: an engine of its own gets a /run/containerd of its own. What an
-# engine keeps is in memory: that is quick, and gone with the last process that sees it.
+# Shims listen in /run/containerd whatever they are told: an engine of its own gets a /run/containerd of its own. What
+# an engine keeps is in memory: that is quick, and gone with the last process that sees it.
 _KEEPER = """
 set -e
 mkdir -p /run/containerd "$0/data"
