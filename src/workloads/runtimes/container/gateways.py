@@ -109,8 +109,11 @@ def refusals(config: RunConfig) -> Iterator[Problem]:
 
 def isolated_environment() -> dict[str, str]:
     """The environment variables that lead an isolated server out, which is through a proxy on its loopback."""
-    way = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), f"http://{_LOOPBACK}:{PROXY_PORT}")
-    return way | dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
+    proxy, near = f"http://{_LOOPBACK}:{PROXY_PORT}", "localhost,127.0.0.1,::1"
+    return {
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), near),
+    }
 
 
 def gateway_settings(config: RunConfig, *, port: int, refused: Iterable[str] = ()) -> Settings:

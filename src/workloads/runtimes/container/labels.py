@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workloads._core.paths import DEFAULT_APP
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workloads.config import RunConfig
     from workloads.runtimes.protocol import Owner
 
-__all__ = ("DIGEST", "LAUNCH", "REPLICA", "SCOPE", "Keys", "labels_of", "selector")
+__all__ = ("DIGEST", "LAUNCH", "REPLICA", "SCOPE", "Keys", "label", "labels_of", "selector")
 
 REPLICA = "workloads.replica"
 """Which copy of the server it is, from 0."""
@@ -72,6 +74,17 @@ def labels_of(config: RunConfig, owner: Owner, *, container: str, index: int) ->
         REPLICA: str(index),
         SCOPE: owner.scope,
     }
+
+
+def label(described: Mapping[str, Any], key: str) -> str:
+    """A label of something that an engine describes; empty when it does not have it.
+
+    Args:
+        described: What has ``Labels``, which are null when there are none.
+        key: The label's key.
+    """
+    labels: Mapping[str, str] = described.get("Labels") or {}
+    return labels.get(key, "")
 
 
 def selector(owner: Owner, name: str = "") -> list[str]:

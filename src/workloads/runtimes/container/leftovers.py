@@ -6,7 +6,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from workloads.runtimes.container.labels import Keys
+from workloads.runtimes.container.labels import Keys, label
 from workloads.runtimes.container.listing import listed
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def remove_containers(engine: Engine, owner: Owner, name: str) -> None:
     found = listed(engine, owner, name)
     # A server may share the network of its gateway, which not every engine removes before it.
     for last in (False, True):
-        some = [each for each in found if ((each.get("Labels") or {}).get(auxiliary) == "true") is last]
+        some = [each for each in found if (label(each, auxiliary) == "true") is last]
         _each(lambda each: remove_container(engine, name, str(each["Id"])), some)
 
 

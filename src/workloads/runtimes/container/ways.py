@@ -13,7 +13,7 @@ from workloads.runtimes.container.frames import FrameReader
 from workloads.runtimes.container.gateway.settings import READY
 from workloads.runtimes.container.gateway_image import gateway_image
 from workloads.runtimes.container.gateways import gateway_settings, isolated_environment, needs_gateway, sidecars
-from workloads.runtimes.container.labels import DIGEST, LAUNCH, REPLICA, SCOPE, Keys, selector
+from workloads.runtimes.container.labels import DIGEST, LAUNCH, REPLICA, SCOPE, Keys, label, selector
 from workloads.runtimes.container.leftovers import remove_container
 from workloads.runtimes.container.networks import ensure_network, network_mode, remove_unused_network
 
@@ -151,7 +151,7 @@ def _address(engine: Engine, name: str, egress: str, port: int) -> tuple[str, in
     """Where a port of the server is published by its gateway."""
     with engine.client("cannot find the gateway of its network", name=name) as client:
         bindings = client.inspect_container(egress)["NetworkSettings"]["Ports"].get(f"{port}/tcp") or ()
-    # The first is any free port; those that were chosen are for others.
+    # Each of them leads there.
     for binding in bindings:
         return _LOOPBACK, int(binding["HostPort"])
     raise WorkloadFailedError(name, "the gateway of its network has ended; see its log, and start it again")
@@ -161,7 +161,7 @@ def _prepared(engine: Engine, owner: Owner, name: str, sidecar: Sidecar, server:
     """The container of last time if it is still right, else a new one; by id."""
     present = _present(engine, owner, name, sidecar.name)
     if present is not None:
-        if (present["Config"].get("Labels") or {}).get(DIGEST) == sidecar.digest:
+        if label(present["Config"], DIGEST) == sidecar.digest:
             return str(present["Id"])
         # The server may share its network, and Podman removes none that others need.
         for old in (_present(engine, owner, name, server), present):
@@ -181,7 +181,7 @@ def _present(engine: Engine, owner: Owner, name: str, container: str) -> dict[st
             present = client.inspect_container(container)
         except NotFound:
             return None
-    if (present["Config"].get("Labels") or {}).get(SCOPE) != owner.scope:
+    if label(present["Config"], SCOPE) != owner.scope:
         reason = f"a container named {container!r} exists that is not this workload's; remove or rename it"
         raise WorkloadFailedError(name, reason)
     return present

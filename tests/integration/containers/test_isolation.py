@@ -1,0 +1,182 @@
+"""Isolated servers on real engines: what is made for them, taken again, and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.support.waiting import wait_until
+
+from workloads import PermissionProfile, RunConfig
+from workloads.config.permissions import NetworkPermissions, OutboundPermissions
+from workloads.errors import RunConfigError, WorkloadFailedError
+from workloads.runtimes.container.engine import Engine
+from workloads.runtimes.container.gateway_image import gateway_image
+from workloads.runtimes.container.networks import ensure_network, remove_unused_network
+from workloads.runtimes.container.runtime import ContainerRuntime
+from workloads.runtimes.container.ways import open_way
+from workloads.runtimes.process.ports import free_port
+from workloads.runtimes.protocol import Owner
+
+OWNER = Owner(app="workloads", scope="150")
+
+
+@pytest.fixture
+def runtime(engine):
+    with contextlib.closing(ContainerRuntime(Engine(engine.name, engine.url), OWNER)) as runtime:
+        yield runtime
+        runtime.remove("a")
+
+
+def profile_of(allow):
+    outbound = OutboundPermissions(allow_host=allow) if allow else None
+    return PermissionProfile(network=NetworkPermissions(outbound=outbound))
+
+
+@pytest.fixture
+def start(engine, runtime, tmp_path):
+    """Starts an isolated server; what a test leaves is ended."""
+    replicas = []
+
+    def start(*command, allow=(), runtime=runtime, index=0, **fields):
+        base = {"name": "a", "container_name": "box", "image": engine.busybox, "transport": "streamable-http"}
+        profile = fields.pop("permission_profile", profile_of(allow))
+        config = RunConfig(**{**base, "isolate_network": True, "command": command or ("web", "8080"), **fields},
+                           permission_profile=profile)  # fmt: skip
+        replica = runtime.start_replica(config, index, secrets={}, log=tmp_path / "log" / "0.log", folder=tmp_path)
+        replicas.append(replica)
+        return replica
+
+    yield start
+    for replica in replicas:
+        replica.kill()
+        replica.wait(60)
+        for pipe in (replica.stdin, replica.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def inspect(engine, container):
+    with contextlib.closing(engine.client()) as client:
+        return client.inspect_container(container)
+
+
+def serves(host, port):
+    def answers():
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{host}:{port}/", timeout=5) as answer:
+            return answer.read() == b"ok\n"
+        return False
+
+    wait_until(answers)
+
+
+def execute(engine, *command):
+    with contextlib.closing(engine.client()) as client:
+        return client.exec_start(client.exec_create("box", list(command))["Id"]).decode()
+
+
+def test_a_server_and_its_gateway_are_taken_again_while_nothing_has_changed(engine, start):
+    names = ("box", "box-egress", "box-ingress")
+    first = start(allow=("a.example",))
+    serves(*first.address)
+    before = [inspect(engine, name)["Id"] for name in names]
+    first.stop(10)
+    assert not any(inspect(engine, name)["State"]["Running"] for name in names)
+    serves(*start(allow=("a.example",)).address)
+    assert [inspect(engine, name)["Id"] for name in names] == before
+
+
+def test_a_gateway_that_lets_something_else_pass_is_a_new_one(engine, start):
+    start(allow=("a.example",)).stop(10)
+    before = inspect(engine, "box-egress")["Id"]
+    serves(*start(allow=("b.example",)).address)
+    assert inspect(engine, "box-egress")["Id"] != before
+
+
+def test_a_gateway_that_outlived_its_runner_is_taken_over(engine, runtime, start):
+    replica = start(allow=("a.example",))
+    config = RunConfig(name="a", image="a", isolate_network=True, permission_profile=profile_of(("a.example",)))
+    replica.stop(10)
+    with contextlib.closing(Engine(engine.name, engine.url)) as place:
+        open_way(place, OWNER, config, 0, container="box", port=8080)
+    before = inspect(engine, "box-egress")["State"]["StartedAt"]
+    serves(*start(allow=("a.example",)).address)
+    assert inspect(engine, "box-egress")["State"]["StartedAt"] == before
+
+
+def test_a_server_to_and_from_which_nothing_may_pass_needs_no_gateway(engine, start):
+    start("idle", transport="stdio")
+    assert inspect(engine, "box")["HostConfig"]["NetworkMode"] == "none"
+    with contextlib.closing(engine.client()) as client:
+        assert [each["Names"] for each in client.containers(all=True)] == [["/box"]]
+
+
+def test_a_published_port_leads_to_the_server_for_this_machine(start):
+    port = free_port()
+    start(publish=(f"{port}:8080",))
+    serves("127.0.0.1", port)
+
+
+def test_the_machine_of_the_engine_is_reached_where_that_is_allowed(engine, start):
+    start(allow_docker_gateway=True)
+    with socket.create_server(("0.0.0.0", 0)) as listening:
+        listening.settimeout(20)
+        said = f"CONNECT host.docker.internal:{listening.getsockname()[1]} HTTP/1.1"
+        answer = execute(engine, "sh", "-c", f"printf '{said}\\r\\n\\r\\n' | timeout 2 nc 127.0.0.1 3128")
+        assert answer.startswith("HTTP/1.1 200 ")
+        listening.accept()[0].close()
+
+
+def test_a_container_that_is_not_ours_is_left_alone_and_named(engine, start):
+    with contextlib.closing(engine.client()) as client:
+        foreign = client.create_container(engine.busybox, name="box-egress")["Id"]
+        try:
+            with pytest.raises(WorkloadFailedError, match="named 'box-egress' exists that is not this workload's"):
+                start()
+            assert inspect(engine, "box-egress")["Id"] == foreign
+        finally:
+            client.remove_container(foreign)
+
+
+def test_nothing_is_left_of_a_server_that_cannot_be_started(engine, start):
+    with pytest.raises(WorkloadFailedError, match="no-such-image"):
+        start(image="localhost/no-such-image:1")
+    with pytest.raises(WorkloadFailedError, match="not-a-user"):
+        start(user="not-a-user")
+    assert engine.present()["container"] == {}
+
+
+def test_nothing_is_left_of_a_server_that_nobody_would_find_again(engine, start):
+    with contextlib.closing(ContainerRuntime(Engine(engine.name, engine.url))) as unowned:
+        start(runtime=unowned).stop(10)
+    assert engine.present() == {"container": {}, "network": {}, "volume": {}}
+
+
+@pytest.mark.parametrize("what", ["socket", "state"])
+def test_no_server_sees_the_engines_socket_or_the_state_of_this_library(engine, start, tmp_path, what):
+    state = tmp_path / "state"
+    (state / "inner").mkdir(parents=True)
+    mount = f"{engine.socket}:/engine.sock" if what == "socket" else f"{state}/inner:/state"
+    owner = Owner(app="workloads", scope="150", folders=(str(state),))
+    refused = pytest.raises(RunConfigError, match=r"permission_profile\.read\[0\]: .* rights over this machine")
+    with contextlib.closing(ContainerRuntime(Engine(engine.name, engine.url), owner)) as runtime, refused:
+        start(runtime=runtime, permission_profile=PermissionProfile(read=(mount,)))
+
+
+def test_the_network_is_made_once_whoever_makes_it_at_the_same_time(engine):
+    with contextlib.closing(Engine(engine.name, engine.url)) as place, ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(ensure_network, place, OWNER, name="a") for _ in range(8)]
+        assert {each.result() for each in made} == {"workloads-external"}
+        assert list(engine.present()["network"].values()) == ["workloads-external"]
+        removed = [pool.submit(remove_unused_network, place, OWNER, name="a") for _ in range(8)]
+        assert {each.result() for each in removed} == {None}
+    assert engine.present()["network"] == {}
+
+
+def test_the_image_is_built_once(engine):
+    with contextlib.closing(Engine(engine.name, engine.url)) as place, ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(gateway_image, place, name="a") for _ in range(2)]
+        assert len({each.result() for each in made}) == 1
