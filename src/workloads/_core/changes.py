@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ("Change", "ChangeWatch")
 
 _POLL = 0.1
+_ALL = 2**16  # as much as a pipe holds
 
 
 @attrs.frozen
@@ -33,11 +34,13 @@ class Change:
         files: Files that were written, renamed or removed.
         ended: Keys of processes that have ended.
         lost: Whether something was missed, so that everything has to be looked at again.
+        told: What was passed on from elsewhere, in the order in which it came, each once.
     """
 
     files: frozenset[Path] = frozenset()
     ended: frozenset[str] = frozenset()
     lost: bool = False
+    told: tuple[str, ...] = ()
 
 
 class ChangeWatch:
@@ -58,6 +61,8 @@ class ChangeWatch:
         """
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
+        self._told: dict[str, None] = {}
+        self._interrupted = False
         try:
             self._folders = _InotifyFolders(folders) if sys.platform == "linux" else _PolledFolders(folders)
         except BaseException:
@@ -92,6 +97,8 @@ class ChangeWatch:
         Returns:
             None when the time was out, or :meth:`interrupt` was called.
         """
+        if self._interrupted:
+            return None
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         for fd in (*self._folders.descriptors(), *self._processes.descriptors()):
@@ -100,14 +107,36 @@ class ChangeWatch:
         if blind and (timeout is None or timeout > _POLL):
             timeout = _POLL
         ready = {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
+        told: tuple[str, ...] = ()
         if self._wake_read in ready:
-            return None
+            if self._interrupted:
+                return None
+            os.read(self._wake_read, _ALL)
+            # What is told meanwhile has written again.
+            told = tuple(self._told)
+            for key in told:
+                del self._told[key]
         files, lost = self._folders.changes()
         ended = self._processes.ended(ready)
-        return Change(frozenset(files), frozenset(ended), lost) if files or ended or lost or blind else None
+        if not (files or ended or lost or told or blind):
+            return None
+        return Change(frozenset(files), frozenset(ended), lost, told)
+
+    def tell(self, key: str) -> None:
+        """Have :meth:`next` pass this on; from any thread.
+
+        Args:
+            key: What shall be told.
+        """
+        self._told[key] = None
+        self._wake()
 
     def interrupt(self) -> None:
         """End the waiting of another thread, now and ever after; from any thread."""
+        self._interrupted = True
+        self._wake()
+
+    def _wake(self) -> None:
         try:
             os.write(self._wake_write, b"x")
         except OSError:  # interrupted often enough, or closed

@@ -8,11 +8,14 @@ from workloads._core import process
 from workloads._core.changes import ChangeWatch
 from workloads._core.streams import ClosingStream
 from workloads.errors import GroupNotFoundError, InvalidNameError
+from workloads.managers.feeds import Feeds
 from workloads.managers.view import view
 from workloads.model import EventType, WorkloadEvent
 
 if TYPE_CHECKING:
+    from workloads.managers.containers import Seen
     from workloads.managers.inventory import Inventory
+    from workloads.managers.view import Stored
     from workloads.model import Workload
 
 __all__ = ("WorkloadWatch",)
@@ -43,9 +46,11 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
         self._inventory = inventory
         self._group = group
         self._told: dict[str, Workload] = {}
+        self._seen: dict[str, Seen] = {}
         paths = inventory.paths
         # Before looking for the first time, so that no change falls between.
         self._changes = ChangeWatch([paths.runconfigs, paths.statuses, paths.runtimes])
+        self._feeds = Feeds(inventory.containers, lambda runtime, name: self._changes.tell(f"{runtime}/{name}"))
         self._due = set(inventory.names())
         self._sync_due = True
 
@@ -61,6 +66,7 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
         self._changes.interrupt()
 
     def _free(self) -> None:
+        self._feeds.close()
         self._changes.close()
 
     def _next_due(self) -> WorkloadEvent | None:
@@ -83,21 +89,42 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
             return None
         runner = None if stored is None or stored.record is None else stored.record.runner
         self._changes.follow(name, runner)
-        now = None if stored is None else view(stored, process.is_alive)
+        now = None if stored is None else view(stored, process.is_alive, self._seen_of(stored))
         if now is not None and self._group is not None and now.group != self._group:
             now = None
         before = self._told.pop(name, None)
         if now is None:
+            self._seen.pop(name, None)
             return None if before is None else WorkloadEvent(EventType.DELETED, before)
         self._told[name] = now
         if before == now:
             return None
         return WorkloadEvent(EventType.ADDED if before is None else EventType.MODIFIED, now)
 
+    def _seen_of(self, stored: Stored) -> Seen | None:
+        """What an engine tells of the servers of a workload, asked when it has told of a change."""
+        record = stored.record
+        if record is None:
+            return None
+        self._feeds.hear(record.runtime)
+        if stored.name not in self._seen:
+            self._seen |= self._inventory.containers.look([record], stored.name)
+        return self._seen.get(stored.name)
+
+    def _look(self, told: str) -> None:
+        """Something has happened to the servers of a workload, or may have to all those of a runtime."""
+        runtime, _, name = told.partition("/")
+        records = [record for each in ([name] if name else self._told) if (record := self._inventory.record(each))]
+        concerned = [record for record in records if record.runtime == runtime]
+        self._seen |= self._inventory.containers.look(concerned, name)
+        self._due |= {record.name for record in concerned}
+
     def _await_change(self) -> None:
         change = self._changes.next()
         if change is None:
             return
+        for told in change.told:
+            self._look(told)
         self._due |= change.ended
         self._due |= {file.name.removesuffix(_SUFFIX) for file in change.files if file.name.endswith(_SUFFIX)}
         if change.lost:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workloads._core.process import ProcessIdentity
     from workloads.config import RunConfig
     from workloads.errors import Problem
+    from workloads.manager import Stream
     from workloads.model import Capability, Isolation
 
 __all__ = ("Exit", "LastingRuntime", "Owner", "Replica", "Runtime", "Sighting")
@@ -246,6 +247,14 @@ class LastingRuntime(Runtime, Protocol):
 
         Raises:
             RuntimeUnavailableError: It does not answer.
+        """
+        ...
+
+    def changes(self) -> Stream[str]:
+        """The names of the owner's workloads whose servers have changed, as it happens.
+
+        An empty name says that any may have changed: something was missed, or the runtime has stopped answering. The
+        stream goes on when it answers again.
         """
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from tests.support import engines
 from tests.support.mcp_client import call_tool
@@ -43,13 +45,26 @@ def files():
     return {file: file.read_bytes() for file in found}
 
 
+def statuses(watch, name, seen):
+    """Note the status of a workload, whenever it is told."""
+    for event in watch:
+        if event.workload is not None and event.workload.name == name:
+            seen.append(event.workload.status)
+
+
 def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterwards(engine, manager):
     """Reads write nothing of it; verbs say why they cannot be done, and leave nothing that would be an orphan."""
     workload = manager.run_workload_detached(server(engine, "a"), wait=60)
     manager.run_workload_detached(server(engine, "b"), wait=60)
     manager.stop_workloads(["b"]).wait(60)
     runner = runner_of("a")
+    seen: list[WorkloadStatus] = []
+    watch = manager.watch_workloads()
+    watching = threading.Thread(target=statuses, args=(watch, "a", seen))
+    watching.start()
+    wait_until(lambda: seen)
     engine.kill()
+    wait_until(lambda: seen[-1] is WorkloadStatus.UNKNOWN)
     before = files()[Paths.locate().statuses / "b.json"]
     first, second = manager.list_workloads(all=True)
     assert (first.status, second.status) == (WorkloadStatus.UNKNOWN, WorkloadStatus.UNKNOWN)
@@ -69,6 +84,9 @@ def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterward
 
     engine.start()
     wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.RUNNING, timeout=90)
+    wait_until(lambda: seen[-1] is WorkloadStatus.RUNNING, timeout=90)
+    watch.close()
+    watching.join(10)
     assert runner_of("a") == runner
     wait_until(lambda: manager.get_workload("a").replicas.ready == 1, timeout=90)
     assert call_tool(workload.url, "echo", text="again") == "again"

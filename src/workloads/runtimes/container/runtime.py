@@ -11,6 +11,7 @@ from workloads.errors import PortInUseError, RunConfigError, WorkloadFailedError
 from workloads.model import Capability, Isolation, TransportType
 from workloads.runtimes.container import admission
 from workloads.runtimes.container.engine import Engine
+from workloads.runtimes.container.events import ContainerEvents
 from workloads.runtimes.container.hardening import hardening
 from workloads.runtimes.container.images import ensure_image, image_id
 from workloads.runtimes.container.leftovers import end_containers, remove_containers
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
     from workloads.errors import Problem
+    from workloads.manager import Stream
     from workloads.runtimes.container.hardening import Hardening
     from workloads.runtimes.container.replica import ContainerReplica
     from workloads.runtimes.protocol import Sighting
@@ -177,6 +179,10 @@ class ContainerRuntime:
             RuntimeUnavailableError: The engine does not answer.
         """
         return sightings(listed(self._engine, self._owner, name), self._owner.app)
+
+    def changes(self) -> Stream[str]:
+        """The names of the owner's workloads whose containers have changed; an empty one says that any may have."""
+        return ContainerEvents(self._engine, self._owner)
 
     def end(self, name: str, grace: float) -> None:
         """End every container of a workload that lives; they stay, for the next start.
