@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import attrs
@@ -62,7 +63,7 @@ class ChangeWatch:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._told: dict[str, None] = {}
-        self._interrupted = False
+        self._interrupted = threading.Event()
         try:
             self._folders = _InotifyFolders(folders) if sys.platform == "linux" else _PolledFolders(folders)
         except BaseException:
@@ -97,7 +98,7 @@ class ChangeWatch:
         Returns:
             None when the time was out, or :meth:`interrupt` was called.
         """
-        if self._interrupted:
+        if self._interrupted.is_set():
             return None
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
@@ -109,7 +110,7 @@ class ChangeWatch:
         ready = {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
         told: tuple[str, ...] = ()
         if self._wake_read in ready:
-            if self._interrupted:
+            if self._interrupted.is_set():
                 return None
             os.read(self._wake_read, _ALL)
             # What is told meanwhile has written again.
@@ -133,7 +134,7 @@ class ChangeWatch:
 
     def interrupt(self) -> None:
         """End the waiting of another thread, now and ever after; from any thread."""
-        self._interrupted = True
+        self._interrupted.set()
         self._wake()
 
     def _wake(self) -> None:

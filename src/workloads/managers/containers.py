@@ -107,6 +107,18 @@ class Containers:
             seen |= self._look_at(runtime, workloads, name)
         return seen
 
+    def strays(self, runtime: str) -> set[str]:
+        """The workloads that have servers on a runtime, whether anything else is known of them or not.
+
+        Args:
+            runtime: The runtime; one that does not answer has none.
+        """
+        try:
+            lasting = self.runtime(runtime)
+            return set() if lasting is None else {sighting.workload for sighting in lasting.sightings()}
+        except (RuntimeUnavailableError, RuntimeNotFoundError):
+            return set()
+
     def end(self, record: RuntimeRecord, grace: float) -> None:
         """End every server of a workload that lives on without its runner.
 

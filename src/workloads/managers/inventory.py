@@ -118,13 +118,20 @@ class Inventory:
         except CorruptStateError:
             return None
 
-    def leftovers(self) -> list[str]:
-        """The names that have a status or a runtime record and no run config, sorted."""
-        return sorted({*self.statuses.names(), *self.records.names()} - set(self.names()))
+    def leftovers(self, runtime: str) -> list[str]:
+        """The names that have a status, a runtime record or a container, and no run config, sorted.
 
-    def has_leftovers(self, name: str) -> bool:
-        """Whether a name has a status or a runtime record."""
-        return name in self.statuses.names() or name in self.records.names()
+        Args:
+            runtime: Whose containers are looked at.
+        """
+        strays = self.containers.strays(runtime)
+        return sorted({*self.statuses.names(), *self.records.names(), *strays} - set(self.names()))
+
+    def has_leftovers(self, name: str, runtime: str) -> bool:
+        """Whether a name has any of that."""
+        if name in self.statuses.names() or name in self.records.names():
+            return True
+        return name in self.containers.strays(runtime)
 
     def has_runner(self, name: str) -> bool:
         """Whether a proxy runner of the workload lives."""

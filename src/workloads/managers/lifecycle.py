@@ -143,7 +143,7 @@ class Lifecycle:
     def sweep(self, name: str) -> bool:
         """End and remove what is left of a workload whose run config is gone; returns whether anything was."""
         with self._operation(name):
-            if self._inventory.stored(name) is not None or not self._inventory.has_leftovers(name):
+            if self._inventory.stored(name) is not None or not self._inventory.has_leftovers(name, self._runtime):
                 return False
             self._discard(name, 0.0)
             return True

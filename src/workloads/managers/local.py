@@ -248,7 +248,7 @@ class LocalManager:
             The names of those workloads, sorted.
         """
         self._inventory.sweep()
-        return [name for name in self._inventory.leftovers() if self._lifecycle.sweep(name)]
+        return [name for name in self._inventory.leftovers(self._runtime) if self._lifecycle.sweep(name)]
 
     # Watching
 

@@ -1,0 +1,92 @@
+"""What a manager does with containers beyond what every manager does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing
+
+import pytest
+from tests.support.mcp_client import call_tool
+from tests.support.quick import record_of, runner_of
+from tests.support.waiting import wait_until
+
+import workloads
+from workloads import RunConfig, WorkloadStatus
+from workloads._core.paths import Paths
+from workloads.errors import WorkloadFailedError
+from workloads.managers.containers import owner_of
+
+pytestmark = [pytest.mark.needs("mcp"), pytest.mark.timeout(180)]
+
+COMMAND = ["python3", "-I", "-S", "/servers/quick_stdio.py"]
+
+
+@pytest.fixture
+def manager(engine):
+    with workloads.new_manager(engine.name) as manager:
+        yield manager
+        manager.delete_workloads([each.name for each in manager.list_workloads(all=True)], grace=5).wait(90)
+
+
+def state(client, container):
+    return client.inspect_container(container)["State"]["Status"]
+
+
+def test_what_a_killed_runner_left_is_ended_and_taken_again(engine, manager):
+    """A server of HTTP does not notice that its runner is gone."""
+    config = RunConfig(name="a", image=engine.python, command=["python3", "/servers/sessions.py"],
+                       transport="streamable-http")  # fmt: skip
+    manager.run_workload_detached(config, wait=60)
+    (container,) = record_of("a").containers
+    os.kill(runner_of("a"), signal.SIGKILL)
+    wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.UNHEALTHY)
+    assert (
+        manager.get_workload("a").status_context == "its proxy runner is gone, 1 of its containers live on; restart it"
+    )
+    with closing(engine.client()) as client:
+        assert state(client, container) == "running"
+        manager.recover().wait(60)
+        assert manager.get_workload("a").status is WorkloadStatus.RUNNING
+        assert record_of("a").containers == (container,)
+        os.kill(runner_of("a"), signal.SIGKILL)
+        manager.stop_workloads(["a"], grace=10).wait(60)
+        assert state(client, container) == "exited"
+    assert manager.get_workload("a").status is WorkloadStatus.STOPPED
+
+
+def test_a_container_of_which_nothing_else_is_known_is_pruned(engine, manager):
+    scope = owner_of(Paths.locate()).scope
+    with closing(engine.client()) as client:
+        for name, whose in (("lost", scope), ("other", "0" * 16)):
+            labels = {"workloads.scope": whose, "workloads.basename": name}
+            client.create_container_from_config({"Image": engine.busybox, "Labels": labels}, name)
+        assert manager.prune() == ["lost"]
+        assert manager.prune() == []
+        assert set(engine.present()["container"].values()) == {"other"}
+        client.remove_container("other")
+
+
+def test_a_workload_that_is_not_used_is_frozen_and_wakes_for_a_request(engine, manager):
+    config = RunConfig(name="a", image=engine.python, command=COMMAND, idle_timeout="1s", sleep_mode="suspend")
+    workload = manager.run_workload_detached(config, wait=60)
+    wait_until(lambda: manager.get_workload("a").asleep, timeout=60)
+    (container,) = record_of("a").containers
+    with closing(engine.client()) as client:
+        assert state(client, container) == "paused"
+        assert call_tool(workload.url, "echo", text="awake") == "awake"
+        wait_until(lambda: manager.get_workload("a").asleep, timeout=60)
+        manager.stop_workloads(["a"], grace=10).wait(60)
+        assert state(client, container) == "exited"
+
+
+def test_why_a_server_failed_is_told_with_its_last_words(engine, manager):
+    config = RunConfig(name="a", image=engine.python, command=["sh", "-c", "echo no key >&2; exit 4"])
+    with pytest.raises(WorkloadFailedError) as caught:
+        manager.run_workload_detached(config, wait=60)
+    assert caught.value.logs == ("no key",)
+    assert manager.get_workload("a").status is WorkloadStatus.ERROR
+    assert "exited with code 4" in manager.get_workload("a").status_context
+    with pytest.raises(WorkloadFailedError, match="cannot fetch image"):
+        manager.run_workload_detached(config.evolve(image="localhost/no-such-image:1"), wait=60)
+    assert "cannot fetch image" in manager.get_workload("a").status_context
