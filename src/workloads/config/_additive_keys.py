@@ -36,7 +36,7 @@ class AdditiveKeys(ToolHiveKeys):
             Default: ``""``, ``shared``.
         memory: How much memory each replica may use: bytes, or with ``k``, ``m`` or ``g``. Default: ``""``, unlimited.
         cpus: How many processors each replica may use, a decimal number such as ``"0.5"``. Default: ``""``, unlimited.
-        pids: How many processes each replica may have. Default: 0, unlimited.
+        pids: How many processes and threads each replica may have. Default: 0, which means 512 in a container.
         user: Who the server runs as: ``uid``, ``uid:gid``, or names. Default: ``""``, the image's.
         restart: When a replica that ended is started again: ``no``, ``on-failure`` or ``always``. Default: ``""``,
             the runtime's own.

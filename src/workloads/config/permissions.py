@@ -23,8 +23,9 @@ class OutboundPermissions(ConfigObject):
 
     Attributes:
         insecure_allow_all: Anywhere; the two lists mean nothing then. Default: False.
-        allow_host: Host names; a leading dot also allows every subdomain. Default: none.
-        allow_port: Port numbers. Default: none.
+        allow_host: Host names and addresses; a leading dot also allows every subdomain. An address that is not public
+            is reached only when it is listed itself. Default: none, which is every public host if there are ports.
+        allow_port: Port numbers. Default: none, which is every port if there are hosts.
     """
 
     insecure_allow_all: bool = False
@@ -65,8 +66,9 @@ class PermissionProfile(ConfigObject):
 
     Attributes:
         name: Its name, for people. Default: ``""``.
-        read: Mounts that it may read: ``path``, ``host:container`` or ``scheme://resource:container``. Default: none.
-        write: Mounts that it may also write. Default: none.
+        read: Mounts that it may read: ``path``, ``host:container`` or ``volume://name:container``. Default: none.
+        write: Mounts that it may also write. ``container://rootfs:/`` stands for the container's own file system, which
+            it otherwise only reads, but for ``/tmp``, ``/var/tmp`` and ``/run``. Default: none.
         privileged: Whether it has every right a container can have. Default: False.
         network: Its network. Default: None.
     """
