@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 
     from workloads.config import RunConfig
 
-__all__ = ("Sidecar", "Sidecars", "gateway_settings", "isolated_environment", "needs_gateway", "refusals", "sidecars")
+__all__ = (
+    "Sidecar",
+    "Sidecars",
+    "gateway_settings",
+    "isolated_environment",
+    "needs_gateway",
+    "refusals",
+    "sidecar_names",
+    "sidecars",
+)
 
 _LOOPBACK = "127.0.0.1"
 _MEMORY = 128 * 2**20
@@ -135,6 +144,15 @@ def gateway_settings(config: RunConfig, *, port: int, refused: Iterable[str] = (
     )
 
 
+def sidecar_names(container: str) -> tuple[str, str]:
+    """The names of the egress and the door of a server, which are those that ToolHive knows.
+
+    Args:
+        container: The name of the server's container.
+    """
+    return f"{container}-egress", f"{container}-ingress"
+
+
 def sidecars(
     config: RunConfig,
     settings: Settings,
@@ -155,6 +173,7 @@ def sidecars(
         labels: What both are labelled with.
     """
     volume = f"{container}-gateway"
+    egress, ingress = sidecar_names(container)
     shared = [{"Type": "volume", "Source": volume, "Target": FOLDER}]
     bindings: dict[str, list[dict[str, str]]] = {
         f"{port}/tcp": [{"HostIp": _LOOPBACK, "HostPort": ""}] for port in settings.ports
@@ -168,8 +187,8 @@ def sidecars(
     door = settings._replace(role=DOOR, policy=Policy(), names=())
     return Sidecars(
         volume,
-        _sidecar(f"{container}-egress", settings, image, labels, {**outside, "Mounts": shared}),
-        _sidecar(f"{container}-ingress", door, image, labels, {**inside, "Mounts": shared}),
+        _sidecar(egress, settings, image, labels, {**outside, "Mounts": shared}),
+        _sidecar(ingress, door, image, labels, {**inside, "Mounts": shared}),
     )
 
 

@@ -39,7 +39,7 @@ def managed_network(owner: Owner) -> str:
     return f"{Keys(owner.app).mark}-external"
 
 
-def ensure_network(engine: Engine, owner: Owner, *, name: str) -> str:
+def ensure_network(engine: Engine, owner: Owner, *, name: str) -> bool:
     """Have the managed network, a bridge.
 
     Args:
@@ -48,7 +48,7 @@ def ensure_network(engine: Engine, owner: Owner, *, name: str) -> str:
         name: The workload that it is for.
 
     Returns:
-        Its name.
+        Whether it was not there before.
 
     Raises:
         WorkloadFailedError: It cannot be made.
@@ -57,20 +57,20 @@ def ensure_network(engine: Engine, owner: Owner, *, name: str) -> str:
     from docker.errors import APIError
 
     network, keys = managed_network(owner), Keys(owner.app)
+    labels = {keys.mark: "true", keys.name: network}
     with engine.client("cannot make its network", name=name) as client:
-        if not _present(client, network):
-            try:
-                made = client.create_network(
-                    network, driver="bridge", check_duplicate=True, labels={keys.mark: "true", keys.name: network}
-                )
-            except APIError:
-                if not _present(client, network):
-                    raise
-            else:
-                # Docker may make two of one name at the same time. Everybody keeps the same one.
-                if str(made["Id"]) not in _present(client, network)[:1]:
-                    client.remove_network(str(made["Id"]))
-    return network
+        if _present(client, network):
+            return False
+        try:
+            made = client.create_network(network, driver="bridge", check_duplicate=True, labels=labels)
+        except APIError:
+            if not _present(client, network):
+                raise
+        else:
+            # Docker may make two of one name at the same time. Everybody keeps the same one.
+            if str(made["Id"]) not in _present(client, network)[:1]:
+                client.remove_network(str(made["Id"]))
+    return True
 
 
 def remove_unused_network(engine: Engine, owner: Owner, *, name: str) -> None:

@@ -19,7 +19,7 @@ from workloads.runtimes.container.listing import listed, sightings
 from workloads.runtimes.container.networks import network_mode
 from workloads.runtimes.container.request import LOOPBACK, TARGET_PORT, container_name, container_request
 from workloads.runtimes.container.starting import started
-from workloads.runtimes.container.ways import close_way, open_way, remove_ways
+from workloads.runtimes.container.ways import abandon_way, open_way, remove_ways
 from workloads.runtimes.engines import DOCKER, PODMAN, endpoints
 from workloads.runtimes.protocol import Owner
 
@@ -139,12 +139,13 @@ class ContainerRuntime:
         _check_mounts(self._hardening(config), config.name)
         image = ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
         host_port = _host_port(config)
+        container = container_name(config, self._owner, index)
         way = open_way(
             self._engine,
             self._owner,
             config,
             index,
-            container=container_name(config, self._owner, index),
+            container=container,
             port=0 if config.transport is TransportType.STDIO else config.target_port or TARGET_PORT,
         )
         try:
@@ -160,7 +161,7 @@ class ContainerRuntime:
             )
             return started(self._engine, self._owner, config.name, request, index, way=way, image=image, log=log)
         except BaseException:
-            close_way(self._engine, self._owner, config.name, way, kept=False)
+            abandon_way(self._engine, self._owner, config.name, way, container=container)
             raise
 
     def _hardening(self, config: RunConfig) -> Hardening:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from workloads.errors import WorkloadFailedError
+from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.runtimes.container.attachment import connected
 from workloads.runtimes.container.frames import FrameReader
 from workloads.runtimes.container.gateway.settings import READY
 from workloads.runtimes.container.gateway_image import gateway_image
-from workloads.runtimes.container.gateways import gateway_settings, isolated_environment, needs_gateway, sidecars
+from workloads.runtimes.container.gateways import (
+    gateway_settings,
+    isolated_environment,
+    needs_gateway,
+    sidecar_names,
+    sidecars,
+)
 from workloads.runtimes.container.labels import DIGEST, LAUNCH, REPLICA, SCOPE, Keys, label, selector
 from workloads.runtimes.container.leftovers import remove_container
-from workloads.runtimes.container.networks import ensure_network, network_mode, remove_unused_network
+from workloads.runtimes.container.networks import ensure_network, managed_network, network_mode, remove_unused_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +34,9 @@ if TYPE_CHECKING:
     from workloads.runtimes.container.gateways import Sidecar
     from workloads.runtimes.protocol import Owner
 
-__all__ = ("Way", "close_way", "open_way", "remove_ways")
+__all__ = ("Way", "abandon_way", "close_way", "open_way", "remove_ways")
+
+_log = logging.getLogger(__name__)
 
 _LOOPBACK = "127.0.0.1"
 _CHUNK = 4096
@@ -71,16 +80,22 @@ def open_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, con
         WorkloadFailedError: Something of it cannot be made, or does not start.
         RuntimeUnavailableError: The engine does not answer.
     """
-    if not config.effective_isolate_network:
-        mode = network_mode(config)
-        return Way(mode or ensure_network(engine, owner, name=config.name))
-    if not needs_gateway(config, port=port):
+    isolated = config.effective_isolate_network
+    if isolated and not needs_gateway(config, port=port):
         return Way("none", publishes=False)
+    if not isolated and (mode := network_mode(config)):
+        return Way(mode)
+    made = ensure_network(engine, owner, name=config.name)
+    network = managed_network(owner)
+    if made:  # what is there of an earlier start holds on to one that is gone
+        _forget(engine, owner, config.name, container, *sidecar_names(container))
+    if not isolated:
+        return Way(network)
     pair = sidecars(
         config,
         gateway_settings(config, port=port, refused=_public_addresses()),
         container=container,
-        network=ensure_network(engine, owner, name=config.name),
+        network=network,
         image=gateway_image(engine, name=config.name),
         labels=_labels(config, owner, index),
     )
@@ -100,8 +115,26 @@ def open_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, con
             address=_address(engine, config.name, way.companions[0], port) if port else None,
         )
     except BaseException:
-        close_way(engine, owner, config.name, way, kept=False)
+        abandon_way(engine, owner, config.name, way, container=container)
         raise
+
+
+def abandon_way(engine: Engine, owner: Owner, name: str, way: Way, *, container: str) -> None:
+    """Remove what was there for a server that could not be started, as far as the engine can. What fails is logged.
+
+    Args:
+        engine: Where it is.
+        owner: Whose it is.
+        name: The workload.
+        way: How the server was to be connected.
+        container: The name of the server's container, which shares the network that goes.
+    """
+    try:
+        if way.companions:
+            _forget(engine, owner, name, container)
+        close_way(engine, owner, name, way, kept=False)
+    except WorkloadsError as error:
+        _log.warning("gateway not removed", extra={"workload": name, "reason": str(error)})
 
 
 def close_way(engine: Engine, owner: Owner, name: str, way: Way, *, kept: bool) -> None:
@@ -164,12 +197,17 @@ def _prepared(engine: Engine, owner: Owner, name: str, sidecar: Sidecar, server:
         if label(present["Config"], DIGEST) == sidecar.digest:
             return str(present["Id"])
         # The server may share its network, and Podman removes none that others need.
-        for old in (_present(engine, owner, name, server), present):
-            if old is not None:
-                remove_container(engine, name, str(old["Id"]))
+        _forget(engine, owner, name, server, sidecar.name)
     labelled = {**sidecar.body["Labels"], DIGEST: sidecar.digest, LAUNCH: owner.launch_id}
     with engine.client("cannot make the gateway of its network", name=name) as client:
         return str(client.create_container_from_config({**sidecar.body, "Labels": labelled}, sidecar.name)["Id"])
+
+
+def _forget(engine: Engine, owner: Owner, name: str, *containers: str) -> None:
+    """Remove containers by name, one after the other; those that are not there do not matter."""
+    for container in containers:
+        if (present := _present(engine, owner, name, container)) is not None:
+            remove_container(engine, name, str(present["Id"]))
 
 
 def _present(engine: Engine, owner: Owner, name: str, container: str) -> dict[str, Any] | None:
