@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ("MANAGED", "ensure_network", "managed_network", "network_mode", "remove_unused_network")
 
+_IN_USE = "network is being used"
+
 MANAGED = ("", "bridge", "default")
 """The modes of a profile that mean the network which is managed here. Others are the engine's."""
 
@@ -95,7 +97,8 @@ def remove_unused_network(engine: Engine, owner: Owner, *, name: str) -> None:
             try:
                 client.remove_network(identity)
             except APIError as error:
-                if error.status_code not in (403, 404, 409):  # in use again, gone, or being removed
+                # In use again, gone, or being removed by somebody else. Podman has no code for the first.
+                if error.status_code not in (403, 404, 409) and _IN_USE not in str(error.explanation):
                     raise
 
 
