@@ -139,6 +139,23 @@ def test_a_network_that_somebody_removed_is_made_again(engine, start, isolated):
     serves(*start(allow=("a.example",), isolate_network=isolated).address)
 
 
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_network_that_goes_just_before_a_server_is_on_it_is_made_again(engine, start, monkeypatch, isolated):
+    removed = []
+
+    def ensure_and_lose(*arguments, **named):
+        made = ensure_network(*arguments, **named)
+        if not removed:
+            with contextlib.closing(engine.client()) as client:
+                client.remove_network("workloads-external")
+            removed.append(True)
+        return made
+
+    monkeypatch.setattr("workloads.runtimes.container.ways.ensure_network", ensure_and_lose)
+    serves(*start(allow=("a.example",), isolate_network=isolated).address)
+    assert removed
+
+
 def test_a_container_that_is_not_ours_is_left_alone_and_named(engine, start):
     with contextlib.closing(engine.client()) as client:
         foreign = client.create_container(engine.busybox, name="box-egress")["Id"]

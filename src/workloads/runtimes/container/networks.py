@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workloads.runtimes.container.engine import Engine
     from workloads.runtimes.protocol import Owner
 
-__all__ = ("MANAGED", "ensure_network", "managed_network", "network_mode", "remove_unused_network")
+__all__ = ("MANAGED", "ensure_network", "is_network_gone", "managed_network", "network_mode", "remove_unused_network")
 
 _IN_USE = "network is being used"
 
@@ -39,6 +39,16 @@ def managed_network(owner: Owner) -> str:
         owner: Whose containers are on it.
     """
     return f"{Keys(owner.app).mark}-external"
+
+
+def is_network_gone(reason: str, owner: Owner) -> bool:
+    """Whether an engine says that it does not know the managed network.
+
+    Args:
+        reason: What the engine said.
+        owner: Whose containers are on the network.
+    """
+    return managed_network(owner) in reason and "not found" in reason
 
 
 def ensure_network(engine: Engine, owner: Owner, *, name: str) -> bool:

@@ -16,7 +16,7 @@ from workloads.runtimes.container.hardening import hardening
 from workloads.runtimes.container.images import ensure_image, image_id
 from workloads.runtimes.container.leftovers import end_containers, remove_containers
 from workloads.runtimes.container.listing import listed, sightings
-from workloads.runtimes.container.networks import network_mode
+from workloads.runtimes.container.networks import is_network_gone, network_mode
 from workloads.runtimes.container.request import LOOPBACK, TARGET_PORT, container_name, container_request
 from workloads.runtimes.container.starting import started
 from workloads.runtimes.container.ways import abandon_way, open_way, remove_ways
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ("ContainerRuntime", "docker", "podman")
 
+_TRIES = 5
 _NOBODY = Owner(app=DEFAULT_APP, scope="")
 
 
@@ -138,16 +139,22 @@ class ContainerRuntime:
             raise RunConfigError(problems)
         _check_mounts(self._hardening(config), config.name)
         image = ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._started(config, index, image, secrets, log)
+            except WorkloadFailedError as error:
+                # Somebody removed the network with the last container on it, just before this one was.
+                if not left or not is_network_gone(error.reason, self._owner):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _started(
+        self, config: RunConfig, index: int, image: str, secrets: Mapping[str, str], log: Path
+    ) -> ContainerReplica:
         host_port = _host_port(config)
         container = container_name(config, self._owner, index)
-        way = open_way(
-            self._engine,
-            self._owner,
-            config,
-            index,
-            container=container,
-            port=0 if config.transport is TransportType.STDIO else config.target_port or TARGET_PORT,
-        )
+        port = 0 if config.transport is TransportType.STDIO else config.target_port or TARGET_PORT
+        way = open_way(self._engine, self._owner, config, index, container=container, port=port)
         try:
             request = container_request(
                 config,
