@@ -82,7 +82,8 @@ class ToolHiveKeys(ConfigObject):
         telemetry_config: OpenTelemetry and Prometheus. Default: None.
         rate_limit_config: How many calls a client may make. Default: None.
         rate_limit_namespace: What keys of the rate limiter begin with. Default: ``""``.
-        secrets: Secrets for environment variables: ``<secret-name>,target=<ENV_NAME>``. Default: none.
+        secrets: Secrets for environment variables: ``<secret-name>,target=<ENV_NAME>``. In a container the target may
+            be the path of a file instead, such as ``/run/secrets/key``. Default: none.
         k8s_pod_template_patch: A PodTemplateSpec as JSON text, merged into the pod's. Default: ``""``, none.
         isolate_network: Whether the server only reaches what its profile allows. Default: False.
         allow_docker_gateway: Whether an isolated server reaches this machine. Default: False.

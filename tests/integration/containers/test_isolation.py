@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -42,12 +43,14 @@ def start(engine, runtime, tmp_path):
     """Starts an isolated server; what a test leaves is ended."""
     replicas = []
 
-    def start(*command, allow=(), runtime=runtime, index=0, **fields):
+    def start(*command, allow=(), runtime=runtime, secrets=None, **fields):
         base = {"name": "a", "container_name": "box", "image": engine.busybox, "transport": "streamable-http"}
         profile = fields.pop("permission_profile", profile_of(allow))
         config = RunConfig(**{**base, "isolate_network": True, "command": command or ("web", "8080"), **fields},
                            permission_profile=profile)  # fmt: skip
-        replica = runtime.start_replica(config, index, secrets={}, log=tmp_path / "log" / "0.log", folder=tmp_path)
+        replica = runtime.start_replica(
+            config, 0, secrets=secrets or {}, log=tmp_path / "log" / "0.log", folder=tmp_path
+        )
         replicas.append(replica)
         return replica
 
@@ -206,3 +209,12 @@ def test_the_image_is_built_once(engine):
     with contextlib.closing(Engine(engine.name, engine.url)) as place, ThreadPoolExecutor(2) as pool:
         made = [pool.submit(gateway_image, place, name="a") for _ in range(2)]
         assert len({each.result() for each in made}) == 1
+
+
+def test_a_secret_is_a_file_that_the_engine_does_not_show(engine, start):
+    secrets = {"/run/secrets/key": "hush", "VARIABLE": "seen"}
+    for _ in range(2):  # the second takes the container of the first again
+        replica = start("sh", "-c", "trap exit TERM; web 8080 & wait", secrets=secrets, isolate_network=False)
+        assert execute(engine, "cat", "/run/secrets/key") == "hush"
+        assert "hush" not in json.dumps(inspect(engine, "box"))
+        replica.stop(10)

@@ -8,6 +8,7 @@ from workloads.errors import Problem
 from workloads.model import TransportType
 from workloads.runtimes.container.gateways import refusals as isolation_refusals
 from workloads.runtimes.container.hardening import confinement
+from workloads.runtimes.container.secret_files import refusals as secret_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ def refusals(config: RunConfig) -> list[Problem]:
         *_network(config),
         *_scaling(config),
         *isolation_refusals(config),
+        *secret_refusals(config),
         *confinement(config)[1],
     ]
 

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     from workloads.config import Mount, PermissionProfile, RunConfig
 
-__all__ = ("ROOT", "BoundMount", "bound_mounts", "profile_key", "writes_root")
+__all__ = ("KERNEL_FOLDERS", "ROOT", "BoundMount", "bound_mounts", "profile_key", "writes_root")
 
 ROOT = "container"
 """The scheme of a mount that stands for the container's own file system: ``container://rootfs:/`` makes it writable."""
 
 _VOLUME = "volume"
-_KERNEL = ("/proc", "/sys", "/dev")
+KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
+"""Where the kernel shows itself: neither side of a mount."""
 
 
 @attrs.frozen
@@ -76,7 +77,7 @@ def bound_mounts(
     """
     mounts: dict[str, BoundMount] = {}
     problems: list[Problem] = []
-    refused = () if profile.privileged else (*_KERNEL, *map(resolve, guarded))
+    refused = () if profile.privileged else (*KERNEL_FOLDERS, *map(resolve, guarded))
     for path, mount in _listed(config, profile):
         if mount.scheme == ROOT and (mount.target, mount.read_only) == ("/", False):
             continue  # not a mount: see writes_root
@@ -103,7 +104,7 @@ def _wrong(mount: Mount, target: str, resolve: Callable[[str], str], refused: It
     """What is wrong with a mount; empty when nothing is."""
     if not target:
         return f"the path in the container must be absolute, got {mount.target!r}"
-    if target == "/" or any(_within(target, kernel) for kernel in _KERNEL):
+    if target == "/" or any(_within(target, kernel) for kernel in KERNEL_FOLDERS):
         return f"{target} of the container cannot be mounted on; choose a folder of its own"
     if mount.scheme == _VOLUME:
         return "" if "/" not in mount.source else f"a volume has a name without slashes, got {mount.source!r}"

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import attrs
+
 from workloads._core.paths import DEFAULT_APP
 from workloads.errors import PortInUseError, RunConfigError, WorkloadFailedError
 from workloads.model import Capability, Isolation, TransportType
@@ -18,6 +20,7 @@ from workloads.runtimes.container.leftovers import end_containers, remove_contai
 from workloads.runtimes.container.listing import listed, sightings
 from workloads.runtimes.container.networks import is_network_gone, network_mode
 from workloads.runtimes.container.request import LOOPBACK, TARGET_PORT, container_name, container_request
+from workloads.runtimes.container.secret_files import delivered, split
 from workloads.runtimes.container.starting import started
 from workloads.runtimes.container.ways import abandon_way, open_way, remove_ways
 from workloads.runtimes.engines import DOCKER, PODMAN, endpoints
@@ -122,7 +125,8 @@ class ContainerRuntime:
         Args:
             config: What to run.
             index: Its number within the workload, from 0.
-            secrets: Resolved secrets: environment variable and value. They are kept in memory, and given to the engine.
+            secrets: Resolved secrets: environment variable, or path of a file, and value. They are kept in memory, and
+                given to the engine.
             log: Where what it writes goes, rotated; for a stdio server only its standard error.
             folder: Not used: its working folder is the image's.
 
@@ -155,18 +159,22 @@ class ContainerRuntime:
         container = container_name(config, self._owner, index)
         port = 0 if config.transport is TransportType.STDIO else config.target_port or TARGET_PORT
         way = open_way(self._engine, self._owner, config, index, container=container, port=port)
+        environment, files = split(secrets)
         try:
-            request = container_request(
-                config,
-                self._owner,
-                index,
-                secrets=secrets,
-                host_config=self._hardening(config).host_config() | {"NetworkMode": way.mode},
-                host_port=host_port,
-                publishes=way.publishes,
-                environ=way.environ,
-            )
-            return started(self._engine, self._owner, config.name, request, index, way=way, image=image, log=log)
+            with delivered(files, self._owner, name=config.name, container=container) as mounts:
+                confined = self._hardening(config)
+                confined = attrs.evolve(confined, mounts=(*confined.mounts, *mounts))
+                request = container_request(
+                    config,
+                    self._owner,
+                    index,
+                    secrets=environment,
+                    host_config=confined.host_config() | {"NetworkMode": way.mode},
+                    host_port=host_port,
+                    publishes=way.publishes,
+                    environ=way.environ,
+                )
+                return started(self._engine, self._owner, config.name, request, index, way=way, image=image, log=log)
         except BaseException:
             abandon_way(self._engine, self._owner, config.name, way, container=container)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloads.config.grammars import parse_secret
 from workloads.errors import Problem, RunConfigError
 from workloads.model import ProxyMode, TransportType
 from workloads.runtimes.process.command import NPX, UVX
@@ -47,6 +48,7 @@ def refusals(config: RunConfig) -> list[Problem]:
         *_transport(config),
         *(Problem(key, why) for key, why in REFUSED_KEYS.items() if getattr(config, key)),
         *_profile(config),
+        *_secrets(config),
         *_build(config),
         *_scaling(config),
     ]
@@ -112,6 +114,12 @@ def _network(profile: PermissionProfile, key: str) -> Iterator[Problem]:
         )
     if network is not None and network.inbound is not None and network.inbound.allow_host:
         yield Problem(f"{key}.inbound.allow_host", _ENGINE)
+
+
+def _secrets(config: RunConfig) -> Iterator[Problem]:
+    for index, text in enumerate(config.secrets):
+        if parse_secret(text).target.startswith("/"):
+            yield Problem(f"secrets[{index}]", "secrets are files in containers only; target an environment variable")
 
 
 def _build(config: RunConfig) -> Iterator[Problem]:
