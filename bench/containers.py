@@ -63,12 +63,13 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
             )
     ms = {name: sample.wall * 1000 for name, sample in taken.items()}
     floor = ms["one raw request"]
+    told = {"unit": "x", "steady": False, "gates": False}
     return report(
         "containers",
         [
             Figure("requests for one list", len(asked), "", 1),
-            Figure("wall, the runtime to one raw request", ms["the runtime"] / floor, "x", RUNTIME_GOAL, steady=False, gates=False),
-            Figure("wall, the manager to one raw request", ms["the manager"] / floor, "x", MANAGER_GOAL, steady=False, gates=False),
+            Figure("wall, the runtime to one raw request", ms["the runtime"] / floor, goal=RUNTIME_GOAL, **told),
+            Figure("wall, the manager to one raw request", ms["the manager"] / floor, goal=MANAGER_GOAL, **told),
             *(Figure(f"wall, {name}", value, "ms", steady=False) for name, value in ms.items()),
         ],
         plot={"title": f"A list of {COUNT} containers", "unit": "ms", "values": ms},

@@ -64,6 +64,7 @@ class Ownership:
         self._lock = self._records.owner_lock(name)
         self._record = RuntimeRecord(name=name, runtime=runtime, library_version=version("workloads"))
         self._draining = False
+        self._status = WorkloadStatus.STARTING
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="workloads-state")
 
     def __enter__(self) -> Self:
@@ -108,6 +109,10 @@ class Ownership:
         """The workload is in this state."""
         self._submit(self._set_status, status, context)
 
+    def waits_for(self, context: str) -> None:
+        """While it starts, this is what it waits for; empty for nothing in particular."""
+        self._submit(self._note, context)
+
     def stop_grace(self) -> float | None:
         """How many seconds whoever ends the workload gives it; None when nobody said. Blocks."""
         assert self._record.runner is not None
@@ -148,7 +153,12 @@ class Ownership:
         self._record = record
         self._records.write(record)
 
+    def _note(self, context: str) -> None:
+        if self._status is WorkloadStatus.STARTING:
+            self._set_status(self._status, context)
+
     def _set_status(self, status: WorkloadStatus, context: str) -> None:
+        self._status = status
         assert self._record.runner is not None
         self._statuses.set(self._name, status, context, process_id=self._record.runner.pid)
         if status is WorkloadStatus.STOPPING:
@@ -202,7 +212,7 @@ async def run_owned(
     """
     base = config.effective_base_name
     if isinstance(runtime, LastingRuntime):
-        runtime = runtime.owned(owner_of(paths, app, launch_id=ownership.launch_id))
+        runtime = runtime.owned(owner_of(paths, app, launch_id=ownership.launch_id), told=ownership.waits_for)
     runner = ProxyRunner(
         config,
         runtime=runtime,

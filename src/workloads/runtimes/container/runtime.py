@@ -15,7 +15,7 @@ from workloads.runtimes.container import admission
 from workloads.runtimes.container.engine import Engine
 from workloads.runtimes.container.events import ContainerEvents
 from workloads.runtimes.container.hardening import hardening
-from workloads.runtimes.container.images import ensure_image, image_id
+from workloads.runtimes.container.images import described, ensure_image, image_id
 from workloads.runtimes.container.leftovers import end_containers, remove_containers
 from workloads.runtimes.container.listing import listed, sightings
 from workloads.runtimes.container.networks import is_network_gone, network_mode
@@ -27,12 +27,13 @@ from workloads.runtimes.engines import DOCKER, PODMAN, endpoints
 from workloads.runtimes.protocol import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from workloads.config import RunConfig
     from workloads.errors import Problem
     from workloads.manager import Stream
     from workloads.runtimes.container.hardening import Hardening
+    from workloads.runtimes.container.images import Progress
     from workloads.runtimes.container.replica import ContainerReplica
     from workloads.runtimes.protocol import Sighting
 
@@ -60,23 +61,26 @@ class ContainerRuntime:
     by the engine itself. The environment of a container, secrets included, can be seen by whoever may use the engine.
     """
 
-    def __init__(self, engine: Engine, owner: Owner = _NOBODY) -> None:
+    def __init__(self, engine: Engine, owner: Owner = _NOBODY, *, told: Callable[[str], object] | None = None) -> None:
         """Prepare to run servers; nothing is done yet.
 
         Args:
             engine: What runs them.
             owner: On whose behalf. Default: nobody's who would find them again, so none is left when it has ended.
+            told: Told what a start waits for, in words. Default: nobody.
         """
         self._engine = engine
         self._owner = owner
+        self._told = told
 
-    def owned(self, owner: Owner) -> Self:
+    def owned(self, owner: Owner, *, told: Callable[[str], object] | None = None) -> Self:
         """The same, on behalf of somebody.
 
         Args:
             owner: Whose servers they are.
+            told: Told what a start waits for, in words. Default: nobody.
         """
-        return type(self)(self._engine, owner)
+        return type(self)(self._engine, owner, told=told)
 
     @property
     def name(self) -> str:
@@ -142,7 +146,7 @@ class ContainerRuntime:
         if problems := self.refusals(config):
             raise RunConfigError(problems)
         _check_mounts(self._hardening(config), config.name)
-        image = ensure_image(self._engine, config.image, name=config.name, pull=config.pull)
+        image = self._image(config)
         for left in reversed(range(_TRIES)):
             try:
                 return self._started(config, index, image, secrets, log)
@@ -178,6 +182,22 @@ class ContainerRuntime:
         except BaseException:
             abandon_way(self._engine, self._owner, config.name, way, container=container)
             raise
+
+    def _image(self, config: RunConfig) -> str:
+        """The id of the image, fetched if that is needed."""
+        last = ""
+
+        def tell(progress: Progress) -> None:
+            nonlocal last
+            text = described(config.image, progress)
+            if self._told is not None and text != last:
+                self._told(text)
+            last = text
+
+        image = ensure_image(self._engine, config.image, name=config.name, pull=config.pull, told=tell)
+        if last and self._told is not None:
+            self._told("")
+        return image
 
     def _hardening(self, config: RunConfig) -> Hardening:
         """What confines a server, for which the engine and the application's folders are out of reach."""
