@@ -62,6 +62,9 @@ class Engine:
             found = engines.docker(environ) if self.name == DOCKER else engines.podman(environ)
             if not found.usable:
                 raise RuntimeUnavailableError(self.name, found.reason)
+            if not _is_here(found.endpoint):
+                reason = f"{found.endpoint} is another machine, and servers are reached on this one only"
+                raise RuntimeUnavailableError(self.name, reason)
             self._url = found.endpoint
         return self._url
 
@@ -167,3 +170,13 @@ class Engine:
                 )
             self._version = version
         return client
+
+
+def _is_here(url: str) -> bool:
+    """Whether an engine of this address publishes ports on this machine."""
+    from urllib.parse import urlsplit
+
+    if url.startswith("unix://"):
+        return True
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError
+from workloads.runtimes.container.engine import _is_here
 from workloads.runtimes.container.faults import faults
 from workloads.runtimes.container.frames import STDERR, STDOUT, FrameReader
 from workloads.runtimes.container.images import _reference, progress_of
@@ -155,3 +156,18 @@ def test_what_an_engine_refuses_is_the_failure_of_the_workload():
     assert caught.value.name == "time"
     with pytest.raises(RuntimeUnavailableError, match="no space left"), faults("docker", "cannot x"):
         raise refusal
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("unix:///var/run/docker.sock", True),
+        ("tcp://127.0.0.1:2375", True),
+        ("tcp://localhost:2375", True),
+        ("http://[::1]:2375", True),
+        ("tcp://10.0.0.7:2375", False),
+        ("tcp://engine.example.org:2375", False),
+    ],
+)
+def test_an_engine_of_another_machine_is_told_from_one_of_this(url, here):
+    assert _is_here(url) is here
