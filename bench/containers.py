@@ -1,4 +1,4 @@
-"""What it takes to list the containers of an engine, beside one raw request for the same list."""
+"""What it takes to list, start and wake containers of an engine, beside the raw requests for the same."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 from urllib.parse import quote
 
 from tests.support import engines
 
-from bench.harness import ROUNDS, Figure, interleaved, report, timed
+from bench.harness import ROUNDS, Figure, Sample, interleaved, report, timed
 from workloads import RunConfig, WorkloadStatus
 from workloads._core import process
 from workloads._core.paths import Paths
@@ -29,13 +29,18 @@ from workloads.runtimes.container.request import container_request
 from workloads.runtimes.container.runtime import ContainerRuntime
 from workloads.state import RunConfigStore, RuntimeRecord, RuntimeRecordStore, StatusStore
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 COUNT = 150
 RUNTIME_GOAL = 1.5
 MANAGER_GOAL = 2.5
+START_GOAL = 500.0
+WAKE_GOAL = 30.0
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, Any]:
-    """Measure lists of 150 workloads, each with a container, on a Docker engine."""
+    """Measure lists of 150 workloads, each with a container, and starts of one more, on a Docker engine."""
     with tempfile.TemporaryDirectory(prefix="workloads-bench-") as folder, engines.running("docker") as engine:
         place = Path(folder)
         owner = owner_of(Paths.locate(state_dir=place))
@@ -61,18 +66,25 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
                 },
                 rounds,
             )
+            taken |= interleaved(_starts(runtime, sdk, engine.busybox, place), rounds)
     ms = {name: sample.wall * 1000 for name, sample in taken.items()}
     floor = ms["one raw request"]
     told = {"unit": "x", "steady": False, "gates": False}
+    later = {**told, "unit": "ms"}
+    lists = {name: value for name, value in ms.items() if "start" not in name and "wake" not in name}
     return report(
         "containers",
         [
             Figure("requests for one list", len(asked), "", 1),
             Figure("wall, the runtime to one raw request", ms["the runtime"] / floor, goal=RUNTIME_GOAL, **told),
             Figure("wall, the manager to one raw request", ms["the manager"] / floor, goal=MANAGER_GOAL, **told),
+            Figure(
+                "wall, a start beyond the raw requests", ms["a start"] - ms["a raw start"], goal=START_GOAL, **later
+            ),
+            Figure("wall, a wake beyond the raw request", ms["a wake"] - ms["a raw wake"], goal=WAKE_GOAL, **later),
             *(Figure(f"wall, {name}", value, "ms", steady=False) for name, value in ms.items()),
         ],
-        plot={"title": f"A list of {COUNT} containers", "unit": "ms", "values": ms},
+        plot={"title": f"A list of {COUNT} containers", "unit": "ms", "values": lists},
     )
 
 
@@ -101,6 +113,57 @@ def _requests(runtime: ContainerRuntime) -> list[str]:
     with runtime._engine.client("cannot list containers") as client:
         client.hooks["response"].clear()
     return asked
+
+
+def _starts(runtime: ContainerRuntime, sdk: Any, image: str, place: Path) -> dict[str, Callable[[], Sample]]:
+    """Starts of a new container, and wakes of one that is frozen, by the runtime and by the SDK's raw requests."""
+    config = RunConfig(name="more", image=image, command=["idle"])
+
+    def start() -> Any:
+        return runtime.start_replica(config, 0, secrets={}, log=place / "more.log", folder=place)
+
+    def end(replica: Any) -> None:
+        replica.kill()
+        replica.wait()
+        replica.stdin.close()
+        replica.stdout.close()
+        runtime.remove("more")
+
+    def raw_start() -> str:
+        body = {"Image": image, "Cmd": ["idle"], "HostConfig": {"NetworkMode": "bridge"}}
+        made = str(sdk.create_container_from_config(body)["Id"])
+        sdk.start(made)
+        return made
+
+    def raw_end(made: str) -> None:
+        sdk.remove_container(made, force=True)
+
+    def started(start: Callable[[], Any], end: Callable[[Any], None]) -> Sample:
+        held: list[Any] = []
+        sample = timed(lambda: held.append(start()))
+        end(held[0])
+        return sample
+
+    def wake() -> Sample:
+        replica = start()
+        replica.suspend()
+        sample = timed(replica.resume)
+        end(replica)
+        return sample
+
+    def raw_wake() -> Sample:
+        made = raw_start()
+        sdk.pause(made)
+        sample = timed(lambda: sdk.unpause(made))
+        raw_end(made)
+        return sample
+
+    return {
+        "a start": lambda: started(start, end),
+        "a raw start": lambda: started(raw_start, raw_end),
+        "a wake": wake,
+        "a raw wake": raw_wake,
+    }
 
 
 def _by_sdk(url: str) -> None:
