@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from workloads._core.paths import Paths
     from workloads.config import RunConfig
+    from workloads.manager import Stream
     from workloads.managers.containers import Seen
     from workloads.model import Workload
     from workloads.state import RuntimeRecord, StatusRecord
@@ -186,6 +187,17 @@ class Inventory:
         while self.paths.server_log(name, index).exists():
             index += 1
         return index
+
+    def container_lines(self, name: str, *, follow: bool, lines: int | None) -> Stream[str] | None:
+        """What the server of a workload wrote, where only its engine keeps that; None where it is in files.
+
+        Args:
+            name: The workload.
+            follow: Whether to wait for more.
+            lines: How many lines that are there already; None is all.
+        """
+        del name, follow, lines
+        return None
 
     def forget(self, name: str) -> None:
         """Remove everything that is kept of a workload that no longer runs; its run config last."""

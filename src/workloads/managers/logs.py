@@ -24,6 +24,8 @@ def server_lines(
     if replica is not None and replica < 0:
         raise ValueError(f"replica must not be negative, got {replica}")
     _check(inventory, name, lines)
+    if (kept := inventory.container_lines(name, follow=follow, lines=lines)) is not None:
+        return kept
     # A replica that is still being started has no log yet; who follows shall see it come.
     count = max(inventory.replica_logs(name), inventory.get(name).replicas.desired)
     indexes = range(count) if replica is None else (replica,)

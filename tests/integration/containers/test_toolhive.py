@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.support.thv import status_of
@@ -61,3 +62,21 @@ def test_a_workload_without_its_container_is_stopped_and_deleted(engine, manager
     assert status_of(toolhive)["status"] == "stopped"
     manager.delete_workloads(["github"]).wait(60)
     assert not manager.does_workload_exist("github")
+
+
+def test_what_its_server_wrote_is_read_from_the_engine(engine, manager, deploy):
+    words = ["sh", "-c", "echo one; echo two >&2; until [ -e /tmp/go ]; do sleep 0.1; done; echo three; exec idle"]
+    deploy(isolated=False, command=words)
+    with manager.get_logs("github", follow=True) as lines:
+        assert sorted([next(lines), next(lines)]) == ["one", "two"]
+    with manager.get_logs("github", lines=0) as lines:
+        assert list(lines) == []
+    with contextlib.closing(engine.client()) as client, manager.get_logs("github", follow=True, lines=1) as lines:
+        assert next(lines) in ("one", "two")
+        client.exec_start(client.exec_create("github", ["touch", "/tmp/go"]))
+        assert next(lines) == "three"
+    with manager.get_logs("github", follow=True, lines=0) as lines, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, lines, "closed")
+        assert not waiting.done()
+        lines.close()
+        assert waiting.result(5) == "closed"

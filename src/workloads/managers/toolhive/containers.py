@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from docker import APIClient
 
+    from workloads.managers.toolhive.logs import ContainerLines
+
 __all__ = ("Containers", "Survey")
 
 _ENGINES = (DOCKER, PODMAN)
@@ -126,6 +128,22 @@ class Containers:
                     if network["Name"] == name:
                         with _at_best():
                             client.remove_network(network["Id"])
+
+    def lines(self, container: Container, *, follow: bool, lines: int | None) -> ContainerLines:
+        """What a container wrote; the stream is closed by whoever takes it.
+
+        Args:
+            container: The container.
+            follow: Whether to wait for more until it ends.
+            lines: How many lines that are there already; None is all.
+
+        Raises:
+            WorkloadFailedError: The engine refuses.
+            RuntimeUnavailableError: The engine does not answer.
+        """
+        from workloads.managers.toolhive.logs import ContainerLines
+
+        return ContainerLines(self._engines[container.engine], container, follow=follow, lines=lines)
 
     def close(self) -> None:
         """Free the connections. It can be used again. Idempotent."""

@@ -22,6 +22,7 @@ from workloads.managers.view import Stored
 if TYPE_CHECKING:
     from workloads._core.paths import Paths
     from workloads.config import RunConfig
+    from workloads.manager import Stream
     from workloads.model import Workload
 
 __all__ = ("Found", "ToolHiveInventory")
@@ -107,6 +108,13 @@ class ToolHiveInventory(Inventory):
             return False
         container = found.seen.container
         return found.seen.is_remote or (container is not None and container.state == "running")
+
+    def container_lines(self, name: str, *, follow: bool, lines: int | None) -> Stream[str] | None:
+        """What the server of a workload wrote, where only its engine keeps that; None where it is in files."""
+        found = self.found(name)
+        if found is None or found.seen.container is None:
+            return None
+        return self.foreign.lines(found.seen.container, follow=follow, lines=lines)
 
     def forget(self, name: str) -> None:
         """Remove everything that is kept of a workload that no longer runs."""

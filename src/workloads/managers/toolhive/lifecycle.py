@@ -10,10 +10,12 @@ from workloads._core import process
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError
 from workloads.managers.lifecycle import Lifecycle
 from workloads.managers.toolhive.proxy import Standing
+from workloads.managers.view import CONTAINER_RUNTIMES
 from workloads.model import WorkloadStatus
 from workloads.runtimes.engines import DOCKER
 
 if TYPE_CHECKING:
+    from workloads.config import RunConfig
     from workloads.managers.settings import Settings
     from workloads.managers.toolhive.container import Container
     from workloads.managers.toolhive.inventory import ToolHiveInventory
@@ -44,6 +46,11 @@ class ToolHiveLifecycle(Lifecycle):
         """Stop a workload and remove what is kept of it: its containers first, then its proxy, networks and files."""
         self._check(name)
         super().delete(name, grace=grace)
+
+    def _admit(self, config: RunConfig, runtime: str) -> None:
+        if runtime not in CONTAINER_RUNTIMES and not config.remote_url:
+            raise RuntimeUnavailableError(runtime, "ToolHive runs containers only; start Docker or Podman")
+        super()._admit(config, runtime)
 
     def _stop(self, name: str, grace: float) -> None:
         found = self._toolhive.found(name)
