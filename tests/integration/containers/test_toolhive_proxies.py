@@ -8,9 +8,10 @@ import subprocess
 
 import pytest
 from tests.support import thv
+from tests.support.mcp_client import call_tool
 from tests.support.thv import content, status_of
 
-from workloads import BatchError, RuntimeUnavailableError
+from workloads import BatchError, LocalManager, RunConfig, RunConfigError, RuntimeUnavailableError
 from workloads.model import WorkloadStatus
 
 # What an engine does in these does not depend on which it is.
@@ -155,3 +156,38 @@ def test_a_container_without_files_is_seen_and_can_be_deleted(engine, manager, d
     manager.delete_workloads(["github"]).wait(60)
     assert deployment.states() == {}
     assert manager.list_workloads(all=True) == []
+
+
+def test_a_start_from_here_takes_a_workload_over(engine, manager, deploy, toolhive):
+    deployment = deploy(config={"image": engine.python, "cmd_args": ["python", "/servers/sdk_server.py"]})
+    manager.restart_workloads(["github"]).wait(50)
+    assert deployment.process.wait(1) == -15
+    assert deployment.states() == {"github": "running"}
+    workload = manager.get_workload("github")
+    assert (workload.status, workload.port) == (WorkloadStatus.RUNNING, deployment.port)
+    assert call_tool(workload.url, "add", a=2, b=3) == "5"
+    assert status_of(toolhive)["process_id"] not in (0, deployment.process.pid)
+    # And back: what thv makes of it is seen as what it is.
+    manager.stop_workloads(["github"]).wait(60)
+    with contextlib.closing(engine.client()) as client:
+        client.remove_container("github", force=True)
+    with thv.proxy("start", "github", "--foreground", port=deployment.port) as (process, _):
+        thv.Deployment(engine, "github", deployment.port, isolated=False)
+        thv.write_status(toolhive, "github", "running", process.pid)
+        assert manager.get_workload("github").status is WorkloadStatus.RUNNING
+        manager.delete_workloads(["github"]).wait(60)
+        assert process.wait(1) == -15
+
+
+def test_nothing_but_containers_is_run_from_here(engine, toolhive):
+    config = RunConfig(name="local", command=["python", "server.py"], transport="stdio")
+    with LocalManager.open(app="toolhive", runtime="process") as manager:
+        with pytest.raises(RuntimeUnavailableError, match="ToolHive runs containers only"):
+            manager.run_workload_detached(config)
+        assert manager.list_workloads(all=True) == []
+
+
+def test_no_workload_sleeps_that_thv_can_see(engine, manager):
+    config = RunConfig(name="sleeper", image=engine.busybox, transport="stdio", idle_timeout="5m")
+    with pytest.raises(RunConfigError, match="toolhive does not know that a workload may sleep"):
+        manager.run_workload_detached(config)
