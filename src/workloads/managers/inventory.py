@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from workloads._core.paths import Paths
+    from workloads._core.process import ProcessIdentity
     from workloads.config import RunConfig
     from workloads.manager import Stream
     from workloads.managers.containers import Seen
@@ -102,10 +103,27 @@ class Inventory:
 
     def find(self, name: str) -> Workload | None:
         """The workload as it is now; None when it does not exist."""
+        stored = self.stored(name)
+        return None if stored is None else self.shown(stored, self.seen(stored))
+
+    def shown(self, stored: Stored, seen: Seen | None) -> Workload:
+        """A workload as it is now.
+
+        Args:
+            stored: What is on disk about it.
+            seen: What its runtime tells of its servers; None when they end with their runner.
+        """
         from workloads._core import process
 
-        stored = self.stored(name)
-        return None if stored is None else view(stored, process.is_alive, self.seen(stored))
+        return view(stored, process.is_alive, seen)
+
+    def runner(self, stored: Stored) -> ProcessIdentity | None:
+        """The process that serves a workload, as far as it is known.
+
+        Args:
+            stored: What is on disk about the workload.
+        """
+        return None if stored.record is None else stored.record.runner
 
     def seen(self, stored: Stored) -> Seen | None:
         """What the runtime of a workload tells of its servers; None when they end with their runner."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads._core import process
 from workloads._core.changes import ChangeWatch
 from workloads._core.streams import ClosingStream
 from workloads.errors import GroupNotFoundError, InvalidNameError
 from workloads.managers.feeds import Feeds
-from workloads.managers.view import view
 from workloads.model import EventType, WorkloadEvent
 
 if TYPE_CHECKING:
@@ -87,9 +85,8 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
             stored = self._inventory.stored(name)
         except InvalidNameError:  # a file that somebody else put there
             return None
-        runner = None if stored is None or stored.record is None else stored.record.runner
-        self._changes.follow(name, runner)
-        now = None if stored is None else view(stored, process.is_alive, self._seen_of(stored))
+        self._changes.follow(name, None if stored is None else self._inventory.runner(stored))
+        now = None if stored is None else self._inventory.shown(stored, self._seen_of(stored))
         if now is not None and self._group is not None and now.group != self._group:
             now = None
         before = self._told.pop(name, None)

@@ -12,7 +12,7 @@ from tests.support.mcp_client import call_tool
 from tests.support.thv import content, status_of
 
 from workloads import BatchError, LocalManager, RunConfig, RunConfigError, RuntimeUnavailableError
-from workloads.model import WorkloadStatus
+from workloads.model import EventType, WorkloadStatus
 
 # What an engine does in these does not depend on which it is.
 pytestmark = pytest.mark.parametrize(
@@ -191,3 +191,29 @@ def test_no_workload_sleeps_that_thv_can_see(engine, manager):
     config = RunConfig(name="sleeper", image=engine.busybox, transport="stdio", idle_timeout="5m")
     with pytest.raises(RunConfigError, match="toolhive does not know that a workload may sleep"):
         manager.run_workload_detached(config)
+
+
+def test_who_watches_is_told_what_becomes_of_a_workload(manager, deploy, toolhive):
+    deployment = deploy(isolated=False)
+    with manager.watch_workloads() as events:
+        assert next(events).workload.status is WorkloadStatus.RUNNING
+        assert next(events).type is EventType.SYNCED
+        deployment.process.kill()
+        deployment.process.wait()
+        assert next(events).workload.status is WorkloadStatus.UNHEALTHY
+        thv.write_status(toolhive, "github", "error", context="it failed")
+        event = next(events)
+        assert (event.workload.status, event.workload.status_context) == (WorkloadStatus.ERROR, "it failed")
+
+
+def test_a_crash_is_for_thv_to_mend_but_a_delete_that_was_cut_is_finished(manager, deploy, toolhive):
+    deployment = deploy(isolated=False)
+    with contextlib.closing(deployment.engine.client()) as client:
+        client.stop("github", timeout=5)
+    manager.recover().wait(60)
+    assert deployment.process.poll() is None
+    assert deployment.states() == {"github": "exited"}
+    thv.write_status(toolhive, "github", "removing", deployment.process.pid)
+    manager.recover().wait(60)
+    assert deployment.process.wait(1) == -15
+    assert manager.list_workloads(all=True) == []

@@ -21,8 +21,10 @@ from workloads.managers.view import Stored
 
 if TYPE_CHECKING:
     from workloads._core.paths import Paths
+    from workloads._core.process import ProcessIdentity
     from workloads.config import RunConfig
     from workloads.manager import Stream
+    from workloads.managers.containers import Seen as SeenByRuntime
     from workloads.model import Workload
 
 __all__ = ("Found", "ToolHiveInventory")
@@ -83,10 +85,15 @@ class ToolHiveInventory(Inventory):
                 shown[name] = view(found.seen)
         return [shown[name] for name in sorted(shown)]
 
-    def find(self, name: str) -> Workload | None:
-        """The workload as it is now; None when it does not exist."""
-        found = self.found(name)
-        return super().find(name) if found is None else view(found.seen)
+    def shown(self, stored: Stored, seen: SeenByRuntime | None) -> Workload:
+        """A workload as it is now."""
+        found = self.found(stored.name)
+        return super().shown(stored, seen) if found is None else view(found.seen)
+
+    def runner(self, stored: Stored) -> ProcessIdentity | None:
+        """The process that serves a workload, as far as it is known."""
+        found = self.found(stored.name)
+        return super().runner(stored) if found is None else found.seen.proxy.identity
 
     def found(self, name: str) -> Found | None:
         """A workload that ``thv`` runs, or ran last; None when it is ours, or does not exist.

@@ -47,6 +47,13 @@ class ToolHiveLifecycle(Lifecycle):
         self._check(name)
         super().delete(name, grace=grace)
 
+    def recover(self, name: str) -> None:
+        """Finish what was begun from here, and start again what was started from here; the rest is for ``thv``."""
+        found = self._toolhive.found(name)
+        status = None if found is None else found.seen.stored.status
+        if found is None or (status is not None and status.status is WorkloadStatus.REMOVING):
+            super().recover(name)
+
     def _admit(self, config: RunConfig, runtime: str) -> None:
         if runtime not in CONTAINER_RUNTIMES and not config.remote_url:
             raise RuntimeUnavailableError(runtime, "ToolHive runs containers only; start Docker or Podman")
