@@ -217,3 +217,10 @@ def test_a_crash_is_for_thv_to_mend_but_a_delete_that_was_cut_is_finished(manage
     manager.recover().wait(60)
     assert deployment.process.wait(1) == -15
     assert manager.list_workloads(all=True) == []
+
+
+def test_the_proxy_of_another_workload_that_has_the_port_now_is_left_alone(manager, toolhive):
+    with thv.proxy("run", "--foreground", "image") as (process, port):
+        thv.write_files(toolhive, "github", "stopped", port=port)
+        manager.delete_workloads(["github"]).wait(60)
+        assert process.poll() is None

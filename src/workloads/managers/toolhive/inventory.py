@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,11 +16,13 @@ from workloads.errors import CorruptStateError
 from workloads.managers.inventory import Inventory
 from workloads.managers.toolhive.container import Container, by_workload, sidecars_of
 from workloads.managers.toolhive.containers import Containers, Survey
-from workloads.managers.toolhive.proxy import Proxy, Standing, find_proxy
+from workloads.managers.toolhive.proxy import Proxy, Standing, find_proxy, listeners
 from workloads.managers.toolhive.view import Seen, view
 from workloads.managers.view import Stored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from workloads._core.paths import Paths
     from workloads._core.process import ProcessIdentity
     from workloads.config import RunConfig
@@ -77,10 +80,10 @@ class ToolHiveInventory(Inventory):
 
     def everything(self) -> list[Workload]:
         """Every workload as it is now, sorted by name."""
-        survey = self.foreign.survey()
+        survey, ports = self.foreign.survey(), functools.cache(listeners)
         shown = {workload.name: workload for workload in super().everything()}
         for name in {*shown, *by_workload(survey.containers)}:
-            found = self._found(name, survey)
+            found = self._found(name, survey, ports)
             if found is not None:
                 shown[name] = view(found.seen)
         return [shown[name] for name in sorted(shown)]
@@ -104,7 +107,7 @@ class ToolHiveInventory(Inventory):
         Raises:
             MissingDependencyError: The extra ``docker`` is not installed.
         """
-        return self._found(name, self.foreign.survey())
+        return self._found(name, self.foreign.survey(), listeners)
 
     def has_runner(self, name: str) -> bool:
         """Whether the workload is served: its proxy runner lives, or ``thv``'s proxy process and its container do."""
@@ -131,12 +134,12 @@ class ToolHiveInventory(Inventory):
                 _remove_profile(config)
         super().forget(name)
 
-    def _found(self, name: str, survey: Survey) -> Found | None:
+    def _found(self, name: str, survey: Survey, ports: Callable[[], Mapping[int, Sequence[int]]]) -> Found | None:
         stored = super().stored(name) or self._without_config(name, survey)
         container = by_workload(survey.containers).get(name)
         if stored is None or (stored.record is not None and (container is None or super().has_runner(name))):
             return None
-        seen = Seen(stored, container, self._proxy(stored, container), survey.asked, survey.away)
+        seen = Seen(stored, container, self._proxy(stored, container, ports), survey.asked, survey.away)
         return Found(seen, () if container is None else tuple(sidecars_of(container, survey.containers)))
 
     def _without_config(self, name: str, survey: Survey) -> Stored | None:
@@ -148,12 +151,13 @@ class ToolHiveInventory(Inventory):
         except CorruptStateError as error:
             return Stored(name, None, None, None, str(error))
 
-    def _proxy(self, stored: Stored, container: Container | None) -> Proxy:
+    def _proxy(
+        self, stored: Stored, container: Container | None, ports: Callable[[], Mapping[int, Sequence[int]]]
+    ) -> Proxy:
         status, config = stored.status, stored.config
         port = (container.port if container is not None else 0) or (0 if config is None else config.port)
-        if status is None:
-            return find_proxy(stored.name, 0, None, port)
-        return find_proxy(stored.name, status.process_id, status.updated_at, port)
+        pid, written_at = (0, None) if status is None else (status.process_id, status.updated_at)
+        return find_proxy(stored.name, pid, written_at, port, ports)
 
 
 def _remove_profile(config: RunConfig) -> None:

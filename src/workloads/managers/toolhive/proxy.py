@@ -6,6 +6,7 @@ like that proxy, whole words compared, and must have been there when the pid was
 
 from __future__ import annotations
 
+import contextlib
 from enum import Enum, auto
 from itertools import pairwise
 from pathlib import PurePath
@@ -17,12 +18,12 @@ from workloads._core import process
 from workloads._core.variables import DETACHED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from workloads._core.process import ProcessIdentity
 
-__all__ = ("Proxy", "Standing", "find_proxy", "is_proxy_of")
+__all__ = ("Proxy", "Standing", "find_proxy", "is_proxy_of", "listeners")
 
 _PROGRAM = "thv"
 _CLOCK_SLACK = 2.0
@@ -51,22 +52,25 @@ class Proxy:
     identity: ProcessIdentity | None = None
 
 
-def is_proxy_of(base: str, argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+def is_proxy_of(base: str, argv: Sequence[str], environ: Mapping[str, str], *, named: bool = False) -> bool:
     """Whether a process looks like the proxy of a workload.
 
     Args:
         base: The base name of the workload.
         argv: The words that the process was started with.
         environ: Its environment.
+        named: Whether it must name the workload, for nothing else tells whose it is. Default: False, if it names one.
     """
     detached = DETACHED.value(environ) == "1"
     started = {after for word, after in pairwise(argv) if word == "start"}
     if started:
         return base in started and (detached or _is_thv(argv))
-    return detached
+    return detached and not named
 
 
-def find_proxy(base: str, pid: int, written_at: datetime | None, port: int) -> Proxy:
+def find_proxy(
+    base: str, pid: int, written_at: datetime | None, port: int, listeners: Callable[[], Mapping[int, Sequence[int]]]
+) -> Proxy:
     """The proxy of a workload: the process of the recorded pid, else the one that listens on the proxy's port.
 
     Args:
@@ -74,13 +78,14 @@ def find_proxy(base: str, pid: int, written_at: datetime | None, port: int) -> P
         pid: What is recorded; 0 for nothing.
         written_at: When it was recorded.
         port: The port of the proxy; 0 when it is not known.
+        listeners: Gives the processes that listen, by port; only asked when what is recorded does not do.
     """
     recorded = Proxy(Standing.GONE)
     if pid > 0 and written_at is not None:
         recorded = _proven(base, pid, written_at.timestamp())
         if recorded.standing is Standing.ALIVE:
             return recorded
-    for listener in _listeners(port) if port else ():
+    for listener in listeners().get(port, ()) if port else ():
         found = _proven(base, listener, None)
         if found.standing is Standing.ALIVE:
             return found
@@ -109,7 +114,7 @@ def _proven(base: str, pid: int, written_at: float | None) -> Proxy:
     except psutil.Error:
         return Proxy(Standing.GONE)
     # What was read is of this process only if it was the same one before and afterwards.
-    if is_proxy_of(base, argv, environ) and process.is_alive(identity):
+    if is_proxy_of(base, argv, environ, named=written_at is None) and process.is_alive(identity):
         return Proxy(Standing.ALIVE, identity)
     return Proxy(Standing.GONE if told or not _is_thv(argv) else Standing.UNKNOWN)
 
@@ -118,18 +123,13 @@ def _is_thv(argv: Sequence[str]) -> bool:
     return bool(argv) and PurePath(argv[0]).name == _PROGRAM
 
 
-def _listeners(port: int) -> list[int]:
-    """The processes that listen on a port, as far as this user may know."""
+def listeners() -> dict[int, list[int]]:
+    """The processes that listen, by port, as far as this user may know. It looks at every process."""
     import psutil
 
-    try:
-        connections = psutil.net_connections("tcp")
-    except psutil.Error:
-        return []
-    return sorted(
-        {
-            each.pid
-            for each in connections
-            if each.pid and each.status == psutil.CONN_LISTEN and each.laddr and each.laddr[1] == port
-        }
-    )
+    found: dict[int, list[int]] = {}
+    with contextlib.suppress(psutil.Error):
+        for each in psutil.net_connections("tcp"):
+            if each.pid and each.status == psutil.CONN_LISTEN and each.laddr:
+                found.setdefault(each.laddr[1], []).append(each.pid)
+    return found

@@ -38,3 +38,9 @@ def test_whole_words_are_compared(other, environ):
 def test_every_occurrence_is_looked_at():
     """TH-13.16: only the first occurrence is inspected."""
     assert is_proxy_of("github", ["thv", "--label", "start", "start", "github"], {})
+
+
+def test_what_only_listens_on_the_port_has_to_name_the_workload():
+    assert is_proxy_of("github", ["thv", "run", "--foreground", "x"], DETACHED)
+    assert not is_proxy_of("github", ["thv", "run", "--foreground", "x"], DETACHED, named=True)
+    assert is_proxy_of("github", ["thv", "start", "github"], {}, named=True)
