@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -104,16 +106,34 @@ class Box:
             return client.inspect_container(container)
 
 
+# Starts a server and is gone, as a runner that was killed: what looks after a server is no thread of the tests.
+RUNNER = """
+import json, os, sys
+from pathlib import Path
+from workloads import RunConfig
+from workloads.runtimes.container.engine import Engine
+from workloads.runtimes.container.runtime import ContainerRuntime
+from workloads.runtimes.protocol import Owner
+name, url, scope, folder = sys.argv[1:]
+runtime = ContainerRuntime(Engine(name, url), Owner(app="workloads", scope=scope))
+config = RunConfig.from_json(sys.stdin.read())
+folder = Path(folder)
+replica = runtime.start_replica(config, 0, secrets={}, log=folder / "log" / config.name, folder=folder)
+print(json.dumps(replica.address), flush=True)
+os._exit(0)
+"""
+
+
 @contextlib.contextmanager
-def server(runtime: ContainerRuntime, config: RunConfig, folder: Path) -> Iterator[tuple[str, int] | None]:
+def server(engine: engines.Engine, config: RunConfig, folder: Path) -> Iterator[tuple[str, int]]:
     """A server that runs; gives where its port leads."""
-    replica = runtime.start_replica(config, 0, secrets={}, log=folder / f"{config.name}.log", folder=folder)
+    command = [sys.executable, "-c", RUNNER, engine.name, engine.url, OWNER.scope, str(folder)]
     try:
-        yield replica.address
+        done = subprocess.run(command, input=config.to_json(), check=True, capture_output=True, text=True)
+        yield tuple(json.loads(done.stdout))
     finally:
-        replica.kill()
-        replica.wait(60)
-        runtime.remove(config.name)
+        with contextlib.closing(ContainerRuntime(Engine(engine.name, engine.url), OWNER)) as runtime:
+            runtime.remove(config.name)
 
 
 def config_of(name: str, image: str, *, bind: str = "0.0.0.0", **fields: Any) -> RunConfig:
@@ -137,12 +157,10 @@ def box(each_engine: engines.Engine, tmp_path_factory: pytest.TempPathFactory) -
         (shared / name).mkdir()
         (shared / name / "file").write_text("kept")
     folder, image = tmp_path_factory.mktemp("servers"), each_engine.python
-    runtime = ContainerRuntime(Engine(each_engine.name, each_engine.url), OWNER)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.closing(runtime))
         with contextlib.closing(each_engine.client()) as client:
             for name in ("target", "neighbour"):
-                stack.enter_context(server(runtime, config_of(name, image), folder))
+                stack.enter_context(server(each_engine, config_of(name, image), folder))
             target, neighbour = (address_of(client, name) for name in ("target", "neighbour"))
         outbound = OutboundPermissions(allow_host=(target, "target", "allowed.example"), allow_port=(PORT,))
         profile = PermissionProfile(
@@ -151,8 +169,7 @@ def box(each_engine: engines.Engine, tmp_path_factory: pytest.TempPathFactory) -
             network=NetworkPermissions(outbound=outbound),
         )
         limits = {"memory": "96m", "pids": 48, "isolate_network": True, "permission_profile": profile}
-        address = stack.enter_context(server(runtime, config_of("box", image, bind="127.0.0.1", **limits), folder))
-        assert address is not None
+        address = stack.enter_context(server(each_engine, config_of("box", image, bind="127.0.0.1", **limits), folder))
         yield Box(each_engine, address, target, neighbour)
 
 

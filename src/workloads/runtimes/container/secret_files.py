@@ -18,7 +18,7 @@ from workloads.errors import Problem, WorkloadFailedError
 from workloads.runtimes.container.mounts import KERNEL_FOLDERS, BoundMount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from workloads.config import RunConfig
     from workloads.runtimes.protocol import Owner
@@ -61,7 +61,7 @@ def split(secrets: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
 
 
 @contextlib.contextmanager
-def delivered(files: Mapping[str, str], owner: Owner, *, name: str, container: str) -> Iterator[list[BoundMount]]:
+def delivered(files: Mapping[str, str], owner: Owner, *, name: str, container: str) -> Generator[list[BoundMount]]:
     """Have secrets where the engine finds them while a container is started. It keeps what it has mounted.
 
     Args:
