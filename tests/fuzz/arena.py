@@ -1,4 +1,4 @@
-"""Two proxy runners, one transparent and one a bridge, and what must hold whatever is sent to them.
+"""Proxy runners of every kind, and what must hold whatever is sent to them.
 
 No answer of the proxy's own is a 500, every well-formed request is answered, nothing hangs, nothing is logged as an
 error, and afterwards no task and no exchange is left.
@@ -19,7 +19,7 @@ import pytest
 from tests.support.raw_http import read_body, read_head
 
 from workloads import RunConfig
-from workloads.proxyrunner import ProxyRunner, ReplicaAddress, forward
+from workloads.proxyrunner import ProxyRunner, ReplicaAddress, assembly, forward
 from workloads.proxyrunner import gate as gates
 from workloads.proxyrunner.bridge import app as bridge
 
@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from tests.fuzz.cases import Answer, Case, Request
 
 LINES = Path(__file__).parents[1] / "servers" / "lines.py"
+
+
+ENDPOINT = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    b"event: endpoint\ndata: /messages?session_id=s1\n\n"
+)
 READY = b'{"jsonrpc":"2.0","id":"workloads-ready","result":{"supportedVersions":["2026-07-28"]}}'
+# What begins with the first session and lasts as long as its runner.
+_KEEPERS = {"sessions-cleaning", "workloads-sessions-alive"}
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 _PATIENCE = 15.0
 _MOMENT = 0.005
@@ -43,19 +51,27 @@ class Arena:
         self._answers: list[Answer] = []
         self._wrong: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._runners: list[ProxyRunner] = []
+        self._runners: dict[str, ProxyRunner] = {}
 
     async def __aenter__(self) -> Self:
         self._stack.enter_context(_quick())
         self._stack.enter_context(self._watching())
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**22)
-        await self._stack.enter_async_context(server)
-        address = ReplicaAddress("127.0.0.1", server.sockets[0].getsockname()[1])
-        config = RunConfig(name="fuzzed", transport="streamable-http")
+        addresses: list[ReplicaAddress] = []
+        for _ in range(2):
+            server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**22)
+            await self._stack.enter_async_context(server)
+            addresses.append(ReplicaAddress("127.0.0.1", server.sockets[0].getsockname()[1]))
+        config, sse = (RunConfig(name="fuzzed", transport=transport) for transport in ("streamable-http", "sse"))
         # The server writes to its log what it does not understand, which is nearly everything.
         bridged = RunConfig(name="bridged", transport="stdio", command=(sys.executable, str(LINES)))
-        for runner in (ProxyRunner(config, replicas=[address]), ProxyRunner(bridged, request_timeout=2.0)):
-            self._runners.append(await self._stack.enter_async_context(runner))
+        runners = {
+            "transparent": ProxyRunner(config, replicas=addresses[:1]),
+            "bridge": ProxyRunner(bridged, request_timeout=2.0),
+            "replicated": ProxyRunner(config, replicas=addresses),
+            "sse": ProxyRunner(sse, replicas=addresses),
+        }
+        for front, runner in runners.items():
+            self._runners[front] = await self._stack.enter_async_context(runner)
         await self.settled()
         self._tasks = asyncio.all_tasks()
         return self
@@ -67,7 +83,7 @@ class Arena:
         """Play a case; raises ``AssertionError`` if something does not hold."""
         self._answers = list(case.answers)
         async with asyncio.timeout(_PATIENCE):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._runners[case.bridge].port, limit=2**22)
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._runners[case.front].port, limit=2**22)
             try:
                 for packet in case.packets:
                     writer.write(packet)
@@ -83,8 +99,9 @@ class Arena:
     async def settled(self) -> None:
         """Wait until nothing is left of the cases; raises ``AssertionError`` if something stays."""
         for _ in range(200):
-            left = asyncio.all_tasks() - self._tasks - {asyncio.current_task()}
-            exchanges = [runner._stage._exchanges for runner in self._runners]
+            left = {task for task in asyncio.all_tasks() - self._tasks if task.get_name() not in _KEEPERS}
+            left.discard(asyncio.current_task())
+            exchanges = [runner._stage._exchanges for runner in self._runners.values()]
             under_way = [each.requests + each.streams for each in exchanges]
             if not self._tasks or (not left and not any(under_way)):
                 break
@@ -143,6 +160,9 @@ class Arena:
                 if b"workloads-ready" in request.body:
                     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(READY), READY))
                     continue
+                if request.start.startswith(b"GET ") and not request.all("x-forwarded-host"):  # nobody's: it is probed
+                    writer.write(ENDPOINT)
+                    return
                 answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
                 writer.write(answer.wire)
                 if answer.then == "reset":
@@ -182,8 +202,9 @@ class Arena:
 
 @contextlib.contextmanager
 def _quick() -> Iterator[None]:
-    """Meanwhile nobody waits long for a server that does not answer."""
+    """Meanwhile nobody waits long for a server that does not answer, nor asks it again and again how it is."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assembly, "INTERVAL", 3600.0)
         patch.setattr(gates, "HOLD", 0.05)
         for module in (forward, bridge):
             patch.setattr(module, "_RETRY_PAUSE", 0.005)

@@ -9,7 +9,10 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 METHODS = ["POST", "POST", "POST", "GET", "DELETE", "OPTIONS", "PUT", "PATCH", "HEAD"]
-TARGETS = ["/mcp", "/mcp", "/mcp/", "/", "/health", "/mcp?q=%20&&a", "/a//b/../c", "/%ff%00", "*", "/" + "x" * 3000]
+TARGETS = [
+    "/mcp", "/mcp", "/mcp", "/mcp/", "/sse", "/messages?session_id=s1", "/", "/health", "/mcp?q=%20&&a", "/a//b/../c",
+    "/%ff%00", "*", "/" + "x" * 3000,
+]  # fmt: skip
 VERSIONS = ["2026-07-28", "2025-11-25", "2025-06-18", "banana", "", "2025-11-25, 2026-07-28"]
 RPC_METHODS = [
     "initialize", "notifications/initialized", "ping", "tools/list", "tools/call", "server/discover",
@@ -39,7 +42,7 @@ class Case:
     """One connection of a client, and what the server behind the proxy answers meanwhile.
 
     Attributes:
-        bridge: Whether it goes to the bridge of a stdio server.
+        front: The runner that it goes to.
         requests: What the client sends, well-formed.
         cuts: Where what it sends is cut into packets.
         damage: What is done to those bytes: where, how many are taken away, and what comes there.
@@ -47,7 +50,7 @@ class Case:
         answers: What the server writes, one for each request that reaches it; the last one goes on for ever.
     """
 
-    bridge: bool
+    front: str
     requests: list[Request]
     cuts: list[int]
     damage: list[tuple[int, int, bytes]]
@@ -186,7 +189,10 @@ def _answer(draw: st.DrawFn) -> Answer:
     interim = draw(st.sampled_from(_INTERIM))
     version = draw(st.sampled_from([b"1.1"] * 6 + [b"1.0"]))
     lines = [b"HTTP/%s %d What" % (version, status), *(b"%s: %s" % item for item in draw(_heads))]
-    texts = st.sampled_from([b"data: {}\n\n: ping\n\n", b"z" * 300_000])
+    texts = st.sampled_from([
+        b"data: {}\n\n: ping\n\n", b"z" * 300_000, b'{"result":{"requestState":"s","taskId":"\\ud800"}}',
+        b"event: endpoint\ndata: /messages?session_id=s1\n\n", b"event: endpoint\ndata: http://[::1\n\n",
+    ])  # fmt: skip
     body = draw(st.one_of(_message(), st.binary(max_size=40), texts))
     match draw(st.sampled_from(["length", "length", "chunked", "until closed", "too long", "both"])):
         case "length":
@@ -213,7 +219,7 @@ _answers = st.one_of(
 
 cases = st.builds(
     Case,
-    bridge=st.integers(0, 2).map(lambda number: number == 0),
+    front=st.sampled_from(["transparent", "bridge", "replicated", "sse"]),
     requests=st.lists(_request(), min_size=1, max_size=3),
     cuts=st.lists(st.integers(0, 5000), max_size=4),
     damage=st.one_of(
