@@ -15,6 +15,7 @@ from workloads.proxyrunner.address import ReplicaAddress
 from workloads.proxyrunner.affinity import Affinity
 from workloads.proxyrunner.gate import UnavailableError
 from workloads.proxyrunner.pool import Pool
+from workloads.proxyrunner.shared_trails import SharedTrails
 from workloads.proxyrunner.sought import SessionTakenError, UnknownSessionError
 from workloads.session import Identity, LocalStorage, SessionManager
 
@@ -86,7 +87,7 @@ async def pools(count=1, replicas=3, *, opener=None, bind_identity=False):
     made = []
     for _ in range(count):
         manager = SessionManager(storage, bind_identity=bind_identity)
-        pool = Pool(Affinity(manager, opener or Opener(), ttl=60))
+        pool = Pool(Affinity(manager, opener or Opener(), ttl=60), SharedTrails(manager))
         for address in addresses(replicas):
             pool.add(address)
         made.append(pool)
@@ -454,5 +455,81 @@ def test_MCP_T28_a_request_goes_where_its_task_or_state_came_from_and_elsewhere_
         assert (await visited("task")).address.port != 1001
         subject.remove(addresses[1])
         assert (await visited("task")).address.port != 1001
+
+    run(body())
+
+
+def test_MCP_T26_a_state_that_one_proxy_saw_is_known_to_the_others_for_who_got_it():
+    """MCP-T26: MRTR with per-process keys: retry pinned to the minting replica."""
+
+    async def body():
+        async with pools(2, bind_identity=True) as (one, other):
+            minted = await one.visit(Request(identity=ANA))
+            minted.note("state")
+            minted.note("state")
+            assert minted.untold == ["state", "state"]
+            await minted.tell()
+            assert minted.untold == []
+            own = Request(tied_to="state", identity=ANA)
+            assert {await visited(other, own) for _ in range(4)} == {minted.address.port}
+            foreign = Request(tied_to="state", identity=BEA)
+            assert len({await visited(other, foreign) for _ in range(3)}) == 3
+            # No client can use it as a session.
+            with pytest.raises(UnknownSessionError):
+                await other.visit(Request("state", identity=ANA))
+
+    run(body())
+
+
+def test_a_state_that_the_store_takes_too_long_to_keep_is_known_to_its_own_proxy(monkeypatch, caplog):
+    class Slow(LocalStorage):
+        async def create(self, session):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("workloads.proxyrunner.shared_trails._PATIENCE", 0.01)
+
+    async def body():
+        trails = SharedTrails(SessionManager(Slow(ttl=60)))
+        pool = Pool(None, trails)
+        for address in addresses():
+            pool.add(address)
+        minted = await pool.visit(Request())
+        minted.note("state")
+        await minted.tell()
+        assert {await visited(pool, Request(tied_to="state")) for _ in range(4)} == {minted.address.port}
+        assert "other proxies do not know" in caplog.text
+        await trails.close()
+
+    run(body())
+
+
+def test_what_is_posted_for_a_stream_goes_where_the_stream_is_until_that_has_ended():
+    async def body():
+        async with pools(2) as (one, other):
+            stream = await one.visit(Request(method="GET"))
+            assert stream.remembers
+            await stream.opened("/messages?session_id=s")
+            assert {await visited(other, Request("/messages?session_id=s")) for _ in range(3)} == {stream.address.port}
+            with pytest.raises(SessionTakenError):
+                await (await other.visit(Request(method="GET"))).opened("/messages?session_id=s")
+            stream.end()
+            await stream.closed()
+            with pytest.raises(UnknownSessionError):
+                await other.visit(Request("/messages?session_id=s"))
+
+    run(body())
+
+
+def test_a_stream_is_not_begun_again_at_another_replica():
+    async def body():
+        opener = Opener()
+        async with pools(opener=opener) as (pool,):
+            stream = await pool.visit(Request(method="GET"))
+            await stream.opened("/messages?session_id=s")
+            pool.remove(stream.address)
+            with pytest.raises(UnknownSessionError):
+                await pool.visit(Request("/messages?session_id=s"))
+            assert opener.begun == []
+            stream.end()
 
     run(body())
