@@ -1,0 +1,105 @@
+"""A stream of the old SSE transport, from its first byte until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.support.aio import run
+
+from workloads.proxyrunner.exchanges import Exchanges
+from workloads.proxyrunner.sse_ledger import SseLedger
+from workloads.proxyrunner.sse_stream import SseStream
+
+ENDPOINT = "/messages?session_id=a"
+
+
+class Answer:
+    """What a server sends, part by part; it goes on for ever unless it ends with an empty part."""
+
+    def __init__(self, *parts):
+        self.parts = list(parts)
+
+    async def read(self):
+        if not self.parts:
+            await asyncio.Event().wait()
+        return self.parts.pop(0) if self.parts[0] else b""
+
+
+class Visit:
+    """Notes what it is told."""
+
+    remembers = True
+
+    def __init__(self):
+        self.told = []
+
+    async def opened(self, endpoint):
+        self.told.append(("opened", endpoint))
+
+    async def closed(self):
+        self.told.append("closed")
+
+
+async def relayed(stream):
+    """What a client gets of a stream that ends."""
+    got = []
+
+    async def send(message):
+        got.append(message["body"])
+
+    exchanges = Exchanges()
+    exchanges.begin()
+    await stream.relay(exchanges, None, send)
+    return got
+
+
+def test_the_endpoint_is_known_before_the_client_sees_any_of_it():
+    async def body():
+        parts = [b": open\n\nevent: endpoint\nda", b"ta: " + ENDPOINT.encode() + b"\n\n", b"data: {}\n\n", b""]
+        visit = Visit()
+        stream = SseStream(Answer(*parts), SseLedger().watch("/sse"), visit)
+        await stream.open()
+        assert visit.told == [("opened", ENDPOINT)]
+        assert await relayed(stream) == parts
+        await stream.close()
+        assert visit.told[1:] == ["closed"]
+
+    run(body())
+
+
+@pytest.mark.parametrize("parts", [(b"data: {}\n\n", b""), (b"", b"")])
+def test_a_stream_that_ends_without_an_endpoint_is_passed_on(parts):
+    async def body():
+        visit = Visit()
+        stream = SseStream(Answer(*parts), SseLedger().watch("/sse"), visit)
+        await stream.open()
+        assert visit.told == []
+        assert b"".join(await relayed(stream)) == b"".join(parts)
+
+    run(body())
+
+
+@pytest.mark.parametrize("patience", ["time", "bytes"])
+def test_what_names_no_endpoint_soon_is_none_of_the_protocols_streams_and_is_passed_on(patience, monkeypatch):
+    async def body():
+        if patience == "time":
+            monkeypatch.setattr("workloads.proxyrunner.sse_stream._PATIENCE", 0.01)
+        else:
+            monkeypatch.setattr("workloads.proxyrunner.sse_stream._ENOUGH", 8)
+        answer, visit = Answer(b": a line\n"), Visit()
+        stream = SseStream(answer, SseLedger().watch("/other"), visit)
+        await stream.open()
+        answer.parts.append(b"")
+        assert await relayed(stream) == [b": a line\n", b""]
+        assert visit.told == []
+
+    run(body())
+
+
+def test_where_it_does_not_matter_nothing_is_waited_for():
+    async def body():
+        answer = Answer()
+        await SseStream(answer, SseLedger().watch("/sse"), None).open()
+
+    run(body())
