@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from importlib.metadata import entry_points
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,7 +65,12 @@ def spans_exported(config: RunConfig, environ: Mapping[str, str]) -> Generator[N
 def _provider(config: RunConfig, environ: Mapping[str, str]) -> Any:
     middlewares = (*config.middleware_configs, *config.additional_middleware_configs)
     names = exporters(environ)
-    if not names or not any(each.type == "telemetry" for each in middlewares) or find_spec("opentelemetry") is None:
+    if not names or not any(each.type == "telemetry" for each in middlewares):
+        return None
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
         return None
     found = {point.name: point for point in entry_points(group=_GROUP)}
     if missing := [name for name in names if name not in found]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import logging
 
 import pytest
 
 from workloads import RunConfig
-from workloads.cli import tracing
 from workloads.cli.tracing import exporters, spans_exported
 from workloads.config import MiddlewareConfig
 
@@ -46,9 +47,9 @@ def config(*types):
 
 @pytest.mark.parametrize("missing", ["middleware", "variables", "opentelemetry"])
 def test_nothing_is_loaded_unless_spans_are_made_and_wanted_and_can_be(monkeypatch, missing):
-    monkeypatch.setattr(tracing, "entry_points", lambda **_: pytest.fail("it was looked for exporters"))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: pytest.fail("it was looked for exporters"))
     if missing == "opentelemetry":
-        monkeypatch.setattr(tracing, "find_spec", lambda name: None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with spans_exported(
         config() if missing == "middleware" else config("telemetry"), {} if missing == "variables" else ENDPOINT
     ):
