@@ -1,5 +1,7 @@
 """What a proxy runner costs while nothing happens: its memory, alone and with streams, and the time until it is ready.
 
+The same with sessions in a Redis and after its metrics were asked for, which load what else there is to load.
+
 The runner is the command, ``workloads proxyrunner``, in front of a server that it deploys: the smallest there can be.
 The time until it is ready is that beyond the server's own, measured by starting the server alone in the same round. A
 first start, which may write bytecode that installed packages have, does not count.
@@ -22,15 +24,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support import redis_server
+
 from bench.harness import ROUNDS, Figure, cpu_of_process, report
 from bench.proxy_roles import ROLES
 from bench.roles import role
+from workloads._core.paths import Paths
+from workloads._core.unix_sockets import short_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IDLE_MIB = 40.0
 READY_MS = 350.0
+SHARING_MIB = 56.0
+SHARING_READY_MS = 600.0
 STREAMS = 5000
 STREAMS_MIB = 400.0
 
@@ -58,7 +66,9 @@ def measure(rounds: int = ROUNDS, streams: int = STREAMS) -> dict[str, Any]:
     beyond: list[float] = []
     resident: list[float] = []
     computed: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
+    sharing: list[tuple[float, float]] = []
+    with redis_server.running() as redis, tempfile.TemporaryDirectory() as folder:
+        store = {"scaling_config": {"session_redis": {"address": f"127.0.0.1:{redis.port}"}}}
         for number in range(rounds + 1):
             alone = _server_alone()
             with _runner(Path(folder)) as (pid, took):
@@ -66,6 +76,11 @@ def measure(rounds: int = ROUNDS, streams: int = STREAMS) -> dict[str, Any]:
                     computed.append(cpu_of_process(pid) * 1e3)
                     beyond.append((took - alone) * 1e3)
                     resident.append(_resident(pid))
+            with _runner(Path(folder), **store) as (pid, _):
+                spent = cpu_of_process(pid) * 1e3
+                _ask_for_metrics(Path(folder) / "state")
+                if number:
+                    sharing.append((_resident(pid), spent))
     with role(ROLES, "serve") as serving, role(ROLES, "proxy", str(serving.port)) as proxy:
         bare = _resident(proxy.pid)
         with role(ROLES, "streams", str(proxy.port), str(streams)):
@@ -77,6 +92,8 @@ def measure(rounds: int = ROUNDS, streams: int = STREAMS) -> dict[str, Any]:
         # Nearly all of the way to ready is computing, which a busy machine only delays.
         Figure("CPU until ready", statistics.median(computed), "ms", READY_MS),
         Figure("ready, beyond the server's own start", statistics.median(beyond), "ms"),
+        Figure("memory with Redis and metrics", statistics.median(memory for memory, _ in sharing), "MiB", SHARING_MIB),
+        Figure("CPU until ready with Redis", statistics.median(cpu for _, cpu in sharing), "ms", SHARING_READY_MS),
     ]
     return report("proxy idle", figures, rounds=rounds, streams=streams)
 
@@ -91,12 +108,18 @@ def _server_alone() -> float:
 
 
 @contextmanager
-def _runner(folder: Path) -> Iterator[tuple[int, float]]:
-    """A runner that has become ready. Yields the number of its process, and how long that took, in seconds."""
+def _runner(folder: Path, **more: Any) -> Iterator[tuple[int, float]]:
+    """A runner that has become ready. Yields the number of its process, and how long that took, in seconds.
+
+    Args:
+        folder: Where it keeps what it keeps.
+        more: More keys of its run config.
+    """
     port = _free_port()
     file = folder / "runconfig.json"
     command = [sys.executable, "-c", SERVER]
-    file.write_text(json.dumps({"name": "idle", "transport": "streamable-http", "port": port, "command": command}))
+    config = {"name": "idle", "transport": "streamable-http", "port": port, "command": command, **more}
+    file.write_text(json.dumps(config))
     arguments = ["--state-dir", str(folder / "state"), "--runtime", "process", "proxyrunner", "--config", str(file)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
     began = time.perf_counter()
@@ -105,6 +128,18 @@ def _runner(folder: Path) -> Iterator[tuple[int, float]]:
             yield process.pid, _answers(port, began)
         finally:
             process.send_signal(signal.SIGTERM)
+
+
+def _ask_for_metrics(state: Path) -> None:
+    path = Paths.locate(state_dir=state).control_socket("idle")
+    with socket.socket(socket.AF_UNIX) as operator, short_address(path) as address:
+        operator.connect(address)
+        operator.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        head = operator.recv(4096)
+        while operator.recv(65536):
+            pass
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"no metrics: {head!r}")
 
 
 def _answers(port: int, began: float) -> float:

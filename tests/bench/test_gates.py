@@ -7,7 +7,13 @@ from bench.__main__ import BENCHMARKS
 
 from bench import harness
 
-NEEDS = {"bridge": ("uvx", "mcp-proxy"), "containers": ("docker",), "mcp_calls": ("mcp",), "proxy": ("wrk",)}
+NEEDS = {
+    "bridge": ("uvx", "mcp-proxy"),
+    "containers": ("docker",),
+    "mcp_calls": ("mcp",),
+    "proxy": ("wrk",),
+    "proxy_idle": ("redis", "metrics"),
+}
 
 
 @pytest.mark.timeout(600)
