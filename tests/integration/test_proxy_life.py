@@ -509,12 +509,16 @@ def test_too_many_requests_do_not_wait_and_those_that_wait_too_long_are_told(mon
     run(body())
 
 
-def test_two_runners_live_in_one_process_and_on_one_loop():
+def test_three_runners_live_in_one_process_and_on_one_loop():
     async def body():
-        async with runner() as one, runner("stdio") as two:
-            assert one.port != two.port
-            async with raw_client(one.port) as client:
-                assert (await client.post(request())).status == 200
+        async with runner() as one, runner("stdio") as two, runner() as three:
+            assert len({one.port, two.port, three.port}) == 3
+            for each in (one, three):
+                async with raw_client(each.port) as client:
+                    assert (await client.post(request())).status == 200
+            async with raw_client(two.port) as client:
+                begun = await client.post(request("initialize", protocolVersion="2025-11-25"))
+                assert begun.status == 200
             handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
