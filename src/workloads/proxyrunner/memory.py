@@ -47,7 +47,9 @@ class Memory:
         if options.transport is TransportType.STDIO:
             return cls()
         shares, authenticates = options.shares_sessions, options.chain.authenticates
-        sessions = not options.stateless and (replicas > 1 or shares or authenticates)
+        # In the old transport each stream is a session, whatever else the server may do without.
+        sessionful = not options.stateless or options.transport is TransportType.SSE
+        sessions = sessionful and (replicas > 1 or shares or authenticates)
         if not sessions and not shares:
             return cls()
         from workloads.session import SessionManager

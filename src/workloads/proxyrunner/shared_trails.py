@@ -59,7 +59,8 @@ class SharedTrails:
         except SessionAlreadyExistsError:
             return
         except (SessionStoreUnavailableError, TimeoutError) as error:
-            _log.warning("other proxies do not know of a state or task", extra={"reason": str(error)})
+            reason = str(error) or f"the store took longer than {_PATIENCE:g} s"
+            _log.warning("other proxies do not know of a state or task", extra={"reason": reason})
 
     async def find(self, trail: str, identity: Identity | None) -> str | None:
         """Where the replica is that a state or task is of; None when that is not known, or not for everybody.
