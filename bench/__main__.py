@@ -20,6 +20,8 @@ BENCHMARKS = (
     "session_soak",
     "proxy_idle",
     "scaletozero",
+    "waking",
+    "idle_soak",
     "bridge",
     "watching",
     "containers",

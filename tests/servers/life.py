@@ -2,8 +2,10 @@
 
 ``LIFE`` is a JSON object: ``print`` (a line to write to standard error), ``exit`` (end at once with this code),
 ``ready_after`` (seconds before it listens or answers), ``exit_after`` (seconds after which it ends), ``deaf`` (ignore
-SIGTERM), ``trail`` (a file to which it writes what happens to it), ``silent`` (never answer), ``status`` (answer every
-request with this HTTP status).
+SIGTERM), ``trail`` (a file to which it writes what happens to it; that it was ended while it served is ``in use``),
+``silent`` (never answer), ``status`` (answer every request with this HTTP status), ``accepted`` (a file to which it
+writes the monotonic time at which its first client came), ``beat`` (seconds between what it writes to a stream, which
+then ends when nobody reads it).
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 LIFE = json.loads(os.environ.get("LIFE", "{}"))
 RESULT = {"supportedVersions": ["2026-07-28"], "protocolVersion": "2025-11-25", "capabilities": {}}
@@ -25,6 +31,21 @@ def trail(word: str) -> None:
     if "trail" in LIFE:
         with Path(LIFE["trail"]).open("a", encoding="utf-8") as file:
             file.write(f"{word}\n")
+
+
+class Serving:
+    """How many requests are being served."""
+
+    now = 0
+    lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            Serving.now += 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self.lock:
+            Serving.now -= 1
 
 
 def answer_of(request: dict) -> dict | None:
@@ -41,6 +62,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
+        with Serving():
+            self.answer()
+
+    def answer(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         body = json.dumps(answer_of(request)).encode()
         self.send_response(LIFE.get("status", 200))
@@ -51,15 +76,43 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """A stream that does not end."""
+        with Serving():
+            self.stream()
+
+    def stream(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(b": open\n\n")
+        while "beat" in LIFE:
+            time.sleep(LIFE["beat"])
+            try:
+                self.wfile.write(b": beat\n\n")
+            except OSError:
+                return
         time.sleep(1000)
 
     def log_message(self, *args: object) -> None:
         """Nothing."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+    accepted = False
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        found = super().get_request()
+        if not self.accepted and "accepted" in LIFE:
+            Path(LIFE["accepted"]).write_text(str(time.monotonic()), encoding="utf-8")
+        self.accepted = True
+        return found
+
+
+def terminated(*_: object) -> None:
+    trail("in use" if Serving.now else "terminated")
+    os._exit(0)
 
 
 def serve_stdio() -> None:
@@ -78,16 +131,14 @@ def main() -> None:
     trail("started")
     if "print" in LIFE:
         print(LIFE["print"], file=sys.stderr, flush=True)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if LIFE.get("deaf") else lambda *_: (trail("terminated"), os._exit(0)))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if LIFE.get("deaf") else terminated)
     if "exit" in LIFE:
         sys.exit(LIFE["exit"])
     time.sleep(LIFE.get("ready_after", 0))
     if "exit_after" in LIFE:
         threading.Timer(LIFE["exit_after"], lambda: os._exit(LIFE.get("code", 0))).start()
     if "MCP_PORT" in os.environ:
-        server = http.server.ThreadingHTTPServer((os.environ["MCP_HOST"], int(os.environ["MCP_PORT"])), Handler)
-        server.daemon_threads = True
-        server.serve_forever()
+        Server((os.environ["MCP_HOST"], int(os.environ["MCP_PORT"])), Handler).serve_forever()
     else:
         serve_stdio()
 

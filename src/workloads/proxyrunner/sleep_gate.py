@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from workloads.errors import ControllerClosedError, ToggleError, WorkloadFailedError
-from workloads.proxyrunner.gate import MAX_HELD, MAX_HELD_BYTES, Gate, UnavailableError
+from workloads.proxyrunner.gate import MAX_HELD_BYTES, Gate, UnavailableError
 from workloads.proxyrunner.link import TooSlowError
 
 if TYPE_CHECKING:
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from workloads.scaletozero import Hold
     from workloads.scaletozero.aio import DebouncedController
 
-__all__ = ("WAKE_HOLD", "SleepGate", "not_woken")
+__all__ = ("MAX_WAKING", "WAKE_HOLD", "SleepGate", "not_woken")
 
 WAKE_HOLD = 60.0
 """Seconds a request waits for a server that may have to be woken. ``server/discover`` waits as for any other."""
+
+MAX_WAKING = 1024
+"""Requests that may wait for a wake at the same time: many may come to what sleeps, before any of them is answered."""
 
 T = TypeVar("T")
 
@@ -38,7 +41,7 @@ class SleepGate(Gate[T]):
         self,
         controller: DebouncedController,
         exchanges: Exchanges,
-        max_held: int = MAX_HELD,
+        max_held: int = MAX_WAKING,
         max_bytes: int = MAX_HELD_BYTES,
     ) -> None:
         """Begin shut, and unused."""
