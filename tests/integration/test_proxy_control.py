@@ -214,6 +214,24 @@ def test_servers_that_end_and_are_started_again_are_counted(tmp_path):
 
 
 @pytest.mark.needs("metrics")
+def test_a_server_that_is_woken_was_not_restarted(tmp_path):
+    async def whole():
+        recorder = Recorder()
+        runner = ProxyRunner(
+            quick("w", idle_timeout="50ms"), control=ControlSocket(tmp_path / "x.sock"), observer=recorder
+        )
+        async with runner:
+            for number in (1, 2):
+                await recorder.until(lambda seen, number=number: sum(each == (0, 0) for each in seen.ready) >= number)
+                async with raw_client(runner.port) as client:
+                    assert (await client.post(INITIALIZE)).status == 200
+            told = values((await scrape(runner.control_url)).body)
+            assert (len(recorder.pids), told["server_restarts_total"]) == (3, 0)
+
+    run(whole())
+
+
+@pytest.mark.needs("metrics")
 def test_three_runners_in_one_process_do_not_mix(tmp_path):
     async def whole():
         async with raw_server(answer_ok) as server:

@@ -5,7 +5,7 @@
 SIGTERM), ``trail`` (a file to which it writes what happens to it; that it was ended while it served is ``in use``),
 ``silent`` (never answer), ``status`` (answer every request with this HTTP status), ``accepted`` (a file to which it
 writes the monotonic time at which its first client came), ``beat`` (seconds between what it writes to a stream, which
-then ends when nobody reads it).
+then ends when nobody reads it), ``page`` (the HTML with which it answers instead of a stream).
 """
 
 from __future__ import annotations
@@ -75,9 +75,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self) -> None:
-        """A stream that does not end."""
+        """A stream that does not end, or a page."""
         with Serving():
-            self.stream()
+            self.page() if "page" in LIFE else self.stream()
+
+    def page(self) -> None:
+        body = LIFE["page"].encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def stream(self) -> None:
         self.send_response(200)

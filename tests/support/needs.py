@@ -77,6 +77,7 @@ def _helpers(*names: str) -> str:
 _FETCHED = "let uvx (uv) or npx (Node.js) reach a package index once"
 
 NEEDS: dict[str, Need] = {
+    "chromium": Need(_program("chromium"), "install the package chromium"),
     "auth": Need(_python("jwt", "cryptography"), "pip install '.[auth]'"),
     "docker": Need(
         lambda: _engine("dockerd", "containerd"), "as root, install docker.io iptables iproute2 busybox-static"
