@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
 import threading
 from typing import TYPE_CHECKING, Protocol
 
 from workloads._core.process import ProcessIdentity, identify, is_alive, send_signal, signal_group, wait_gone
 from workloads.errors import ToggleError
+from workloads.scaletozero.togglers.descent import Descent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from workloads.scaletozero.protocols import TogglerState
 
 __all__ = ("ChildProcess", "ProcessToggler")
-
-_LOG = logging.getLogger("workloads.scaletozero")
 
 _KILL_WAIT = 5.0
 
@@ -76,7 +74,7 @@ class ProcessToggler:
         self._grace = grace
         self._group = group
         self._lock = threading.Lock()
-        self._deeper: threading.Timer | None = None
+        self._descent = Descent(self._lock, stop_after, self._stop)
         self._process = process
         self._identity: ProcessIdentity | None = None if process is None else identify(process.pid)
         if self._identity is None and start is None:
@@ -94,7 +92,7 @@ class ProcessToggler:
             ToggleError: It has ended, and there is no way to start it again.
         """
         with self._lock:
-            self._stay()
+            self._descent.call_off()
             if self._signal(signal.SIGCONT):
                 return
             if self._start is None:
@@ -112,13 +110,11 @@ class ProcessToggler:
             ToggleError: It does not end, although it was killed.
         """
         with self._lock:
-            self._stay()
+            self._descent.call_off()
             if self._stop_after == 0:
                 self._stop()
-            elif self._signal(signal.SIGSTOP) and self._stop_after is not None:
-                self._deeper = threading.Timer(self._stop_after, self._go_deeper)
-                self._deeper.name, self._deeper.daemon = "workloads-scaletozero-stop", True
-                self._deeper.start()
+            elif self._signal(signal.SIGSTOP):
+                self._descent.begin()
 
     def state(self) -> TogglerState:
         """Whether the process runs."""
@@ -136,24 +132,9 @@ class ProcessToggler:
     def close(self) -> None:
         """Leave the process as it is from now on: one that is paused is not stopped any more."""
         with self._lock:
-            self._stay()
+            self._descent.call_off()
 
     # How, with the lock held
-
-    def _stay(self) -> None:
-        if self._deeper is not None:
-            self._deeper.cancel()
-            self._deeper = None
-
-    def _go_deeper(self) -> None:
-        with self._lock:
-            if self._deeper is not threading.current_thread():
-                return  # it was continued at the last moment
-            self._deeper = None
-            try:
-                self._stop()
-            except ToggleError as error:
-                _LOG.error("%s; it stays paused", error)
 
     def _stop(self) -> None:
         identity = self._identity
