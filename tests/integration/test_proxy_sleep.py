@@ -86,6 +86,17 @@ def test_it_sleeps_when_idle_and_the_first_request_wakes_it(transport):
     run(body())
 
 
+def test_an_idle_timeout_that_is_over_before_the_server_is_started_starts_it_once():
+    async def body():
+        told = Recorder()
+        async with sleeper(told=told, idle_timeout="1ns"):
+            await asleep(told)
+            assert seen(told) == ["starting", "running", "running asleep"]
+            assert told.ready == [(1, 0), (1, 1), (0, 0)]
+
+    run(body())
+
+
 @BOTH
 def test_a_health_check_and_what_is_refused_wake_nothing(transport):
     async def body():

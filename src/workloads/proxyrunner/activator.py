@@ -78,6 +78,7 @@ class Activator(Generic[T]):
         self._frozen: T | None = None
         self._ready = asyncio.Event()
         self._over = asyncio.Event()
+        self._begun = False
         self._changing = False
         self._waking = False
         self._retired = False
@@ -103,6 +104,7 @@ class Activator(Generic[T]):
         """
         try:
             self._starting = await self.controller.acquire("start")
+            self._begun = True
             self._start()
             await self._over.wait()
             assert self._keeping is not None
@@ -141,6 +143,8 @@ class Activator(Generic[T]):
         Raises:
             WorkloadsError: Why it could not.
         """
+        if not self._begun:
+            return  # run() is about to start it: the idle timeout may be over before it comes to that
         if self._keeper is not None and self._frozen is None:
             return
         # Whoever comes meanwhile waits too: a server that fails at once is not started for every request.

@@ -68,10 +68,10 @@ class Usage:
     def from_dict(cls, document: Mapping[str, Any]) -> Usage:
         """From the JSON object that :meth:`to_dict` made, perhaps in a later version."""
         known = {field.name for field in attrs.fields(cls)}
-        given = {key: value for key, value in document.items() if key in known}
-        holds = tuple(HoldStatus(**each) for each in document["holds"])
-        disables = tuple(DisableStatus(**each) for each in document["disables"])
-        return cls(**given | {"holds": holds, "disables": disables})
+        given: dict[str, Any] = {key: value for key, value in document.items() if key in known}
+        given["holds"] = tuple(HoldStatus(**each) for each in document["holds"])
+        given["disables"] = tuple(DisableStatus(**each) for each in document["disables"])
+        return cls(**given)
 
 
 def _held(hold: HoldStatus) -> str:
