@@ -149,8 +149,7 @@ class ContainerToggler:
         said = f"it is {state.get('Status') or 'not running'}, exit code {code}"
         if not code:
             return said
-        log: bytes = client.logs(self._container, tail=_LOG_LINES)
-        lines = log.decode(errors="replace").rstrip()
+        lines = client.logs(self._container, tail=_LOG_LINES).decode(errors="replace").rstrip()
         return f"{said}; its last log lines:\n{lines}" if lines else said
 
     @contextlib.contextmanager
