@@ -25,9 +25,12 @@ __all__ = ("decode", "encode")
 
 _REQUIRED = ("id", "type", "created_at", "updated_at")
 _KNOWN = frozenset((*_REQUIRED, "metadata"))
+_OBJECT_OR_NULL = (dict, type(None))
 
 # datetime.fromisoformat reads more forms than RFC 3339 has.
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+_is_time = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+).fullmatch
 _SPACES = " \t\r\n"
 _SPACE = re.compile(f"[{_SPACES}]*")
 
@@ -72,6 +75,39 @@ def decode(raw: bytes) -> Session:
     Raises:
         ValueError: They are damaged; the message says how, and does not repeat them.
     """
+    if orjson is not None:
+        session = _sound(raw)
+        if session is not None:
+            return session
+    return _checked(raw)
+
+
+def _sound(raw: bytes) -> Session | None:
+    """The session, if nothing is wrong with it; to tell what is wrong takes longer. Reads most of all that is read."""
+    assert orjson is not None
+    try:
+        tree: Any = orjson.loads(raw)
+        session_id, kind, created, updated = tree["id"], tree["type"], tree["created_at"], tree["updated_at"]
+        found: Any = tree.get("metadata")
+        if not session_id or type(session_id) is not str or kind not in TYPES or type(found) not in _OBJECT_OR_NULL:
+            return None
+        metadata: ReadOnlyDict[str, str] = ReadOnlyDict(found) if found else EMPTY_DICT
+        for value in metadata.values():
+            if type(value) is not str:
+                return None
+        if not _is_time(created) or not (updated == created or _is_time(updated)):
+            return None
+        created_at = datetime.fromisoformat(created)
+        updated_at = created_at if updated == created else datetime.fromisoformat(updated)
+        known = len(_REQUIRED) + ("metadata" in tree)
+        extra = EMPTY_DICT if len(tree) == known else ReadOnlyDict(_extra(raw.decode().strip(_SPACES)))
+        return unchecked(session_id, kind, created_at, updated_at, metadata, extra)
+    except (KeyError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def _checked(raw: bytes) -> Session:
+    """The session; raises what is wrong with it."""
     tree = _object(raw)
     metadata: Any = tree.get("metadata")
     if metadata is None:
@@ -80,8 +116,7 @@ def decode(raw: bytes) -> Session:
         raise ValueError("metadata is no object")
     try:
         session_id, kind, created, updated = tree["id"], tree["type"], tree["created_at"], tree["updated_at"]
-        created_at = _time(created, "created_at")
-        updated_at = created_at if updated == created else _time(updated, "updated_at")
+        created_at, updated_at = _time(created, "created_at"), _time(updated, "updated_at")
         metadata = texts(cast("dict[str, str]", metadata))
         if not isinstance(session_id, str) or not session_id or kind not in TYPES:
             Session(id=session_id, type=kind)  # which tells what is wrong
@@ -96,13 +131,6 @@ def decode(raw: bytes) -> Session:
 
 def _object(raw: bytes) -> dict[str, Any]:
     """The JSON object in a text."""
-    if orjson is not None:
-        try:
-            parsed = orjson.loads(raw)
-        except ValueError:
-            parsed = None  # it is stricter: what is really wrong shows below
-        if isinstance(parsed, dict):
-            return cast("dict[str, Any]", parsed)
     try:
         text = raw.decode().strip(_SPACES)
         parsed, end = _DECODER.raw_decode(text)
@@ -136,7 +164,7 @@ def _time_text(time: datetime) -> str:
 
 
 def _time(text: object, key: str) -> datetime:
-    if not isinstance(text, str) or not _TIME.fullmatch(text):
+    if not isinstance(text, str) or not _is_time(text):
         raise ValueError(f"{key} is no RFC 3339 time")
     try:
         return datetime.fromisoformat(text)

@@ -166,6 +166,39 @@ def test_any_form_of_the_same_json_is_the_same_session(session, indent, ascii_on
     assert decode(raw.encode("utf-8", "surrogatepass")) == known
 
 
+ALMOST_TIMES = (
+    "2026-01-05T09:12:44Z",
+    "2026-01-05T09:12:44.1234567891Z",
+    "2026-01-05T09:12:44,5Z",
+    "2026-01-05T09:12:44z",
+    "2026-01-05 09:12:44Z",
+    "2026-W02-1T09:12:44Z",
+    "2026-01-05T09:12:44+01:00:30",
+    "2026-01-05T24:00:00Z",
+    "2026-01-05T09:12:44Z\n",
+    "٢٠٢٦-01-05T09:12:44Z",
+)
+
+
+@given(
+    st.sampled_from(("id", "type", "created_at", "updated_at", "metadata", "other")),
+    values | st.sampled_from(ALMOST_TIMES) | st.dictionaries(st.text(), values, max_size=2),
+)
+def test_the_quick_reader_takes_and_refuses_what_the_careful_one_does(key, value):
+    raw = damaged(**{key: value})
+
+    def outcome():
+        try:
+            return decode(raw)
+        except ValueError as error:
+            return str(error)
+
+    quick = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workloads.session.codec.orjson", None)
+        assert quick == outcome()
+
+
 @given(st.binary(max_size=60))
 def test_no_bytes_break_the_reader(raw):
     try:
