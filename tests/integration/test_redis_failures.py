@@ -324,6 +324,30 @@ def test_one_question_is_one_command(server):
     run(scenario())
 
 
+def test_who_may_not_read_many_keys_at_once_reads_them_by_a_script_and_tries_it_once(server):
+    user = ("app", "on", ">s3cret", "~*", "-@all", "+set", "+get", "+pttl", "+eval", "+evalsha")
+
+    async def scenario():
+        async with storage_of(server.url.replace("redis://", "redis://app:s3cret@")) as storage:
+            await storage.store(Session(id="one"))
+            with client_of(server) as client:
+                client.config_resetstat()
+                for _ in range(3):
+                    found = await storage.peek(["one", "two"])
+                    assert set(found) == {"one"}
+                    assert 59 < found["one"].remaining <= 60
+                stats = client.info("commandstats")
+            assert stats["cmdstat_mget"]["rejected_calls"] == 1
+            assert stats["cmdstat_evalsha"]["calls"] >= 3
+
+    with client_of(server) as client:
+        client.execute_command("ACL", "SETUSER", *user)
+        try:
+            run(scenario())
+        finally:
+            client.execute_command("ACL", "DELUSER", "app")
+
+
 def test_times_to_live_are_the_servers(server):
     """To the millisecond; what is left is never told too long; a key of others that never expires gets one."""
 
