@@ -8,14 +8,15 @@ import json
 import pytest
 from tests.support import redis_server
 from tests.support.aio import run
+from tests.support.control import scrape, values
 from tests.support.issuer import running_issuer
 from tests.support.raw_http import raw_client, raw_server, request
 from tests.support.replicas import running_replicas
 from tests.support.runners import Recorder
-from tests.support.shared_runners import clients, runner
+from tests.support.shared_runners import clients, runner, runners
 
 from workloads.config import OIDCConfig
-from workloads.proxyrunner import ReplicaAddress
+from workloads.proxyrunner import ControlSocket, ReplicaAddress
 
 pytestmark = pytest.mark.needs("redis")
 
@@ -67,6 +68,45 @@ def test_any_runner_serves_any_session_at_the_replica_that_began_it(redis, repli
                 assert (await other.ask("DELETE", "/mcp", session)).status == 200
                 gone = await one.post(request("tools/call", "x"), session)
                 assert (gone.status, gone.json["error"]["code"], gone.json["id"]) == (404, -32001, "x")
+
+    run(body())
+
+
+@pytest.mark.needs("metrics")
+@pytest.mark.parametrize("replicas", [1], indirect=True)
+def test_metrics_tell_what_the_memory_in_front_of_redis_saves_and_what_others_change(redis, replicas, tmp_path):
+    async def body():
+        async with runners(redis, replicas, 1, control=ControlSocket(tmp_path / "x.sock")) as (one,):
+
+            async def figures():
+                shown = values((await scrape(one.control_url)).body)
+                prefix = "session_cache_"
+                return {name.removeprefix(prefix): shown[name] for name in shown if name.startswith(prefix)}
+
+            async def until(name, least):
+                async with asyncio.timeout(10):
+                    while (await figures())[name] < least:  # noqa: ASYNC110  # metrics are asked for, and tell nothing
+                        await asyncio.sleep(0.01)
+
+            async with raw_client(one.port) as client:
+                name, session = await begin(client)
+                before = await figures()
+                for _ in range(5):
+                    await call(client, (name, session))
+                after = await figures()
+                assert after["entries"] == 1
+                assert after["hits_total"] == before["hits_total"] + 5
+                assert after["misses_total"] == before["misses_total"]
+                with redis.client() as store:
+                    store.persist(PREFIX + session)  # as a replica changes it
+                    await until("invalidations_total", after["invalidations_total"] + 1)
+                    await until("entries", 1)  # it was in use, and is read again
+                    [tracker] = [each for each in store.client_list() if "t" in each["flags"]]
+                    store.client_kill_filter(_id=tracker["id"])
+                    await until("flushes_total", after["flushes_total"] + 1)
+                missed = (await figures())["misses_total"]
+                assert (await call(client, (name, session)))[1] == 6
+                await until("misses_total", missed + 1)
 
     run(body())
 

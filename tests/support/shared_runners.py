@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def runner(redis: Any, replicas: Sequence[Any], **fields: Any) -> ProxyRunner:
     """A runner that routes to replicas: to whatever has an ``address``."""
-    options = {"observer": fields.pop("observer", None)}
+    options = {name: fields.pop(name, None) for name in ("observer", "control")}
     scaling = ScalingConfig(session_redis=SessionRedis(address=f"127.0.0.1:{redis.port}"))
     config = RunConfig(**{"name": "shared", "transport": "streamable-http", "scaling_config": scaling, **fields})
     return ProxyRunner(config, replicas=[replica.address for replica in replicas], **options)
