@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
-import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 from tests.support import reference
 
-import workloads
 from workloads._core.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "workloads"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.joinpath("docs").glob("**/*.md"))]
 
 
@@ -25,11 +24,12 @@ def test_links_between_pages_lead_somewhere(page):
     assert [link for link in links if not page.parent.joinpath(link).exists()] == []
 
 
-def modules() -> list[str]:
-    return ["workloads", *sorted(module.name for module in pkgutil.walk_packages(workloads.__path__, "workloads."))]
+def modules_with_examples() -> list[str]:
+    files = sorted(path for path in SOURCE.rglob("*.py") if ">>> " in path.read_text(encoding="utf-8"))
+    return [".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__") for path in files]
 
 
-@pytest.mark.parametrize("name", [name for name in modules() if not name.endswith("__main__")])
+@pytest.mark.parametrize("name", modules_with_examples())
 def test_docstring_examples_do_what_they_show(name):
     finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     shown: list[str] = []
@@ -69,7 +69,7 @@ def test_no_variable_of_ours_or_of_toolhive_is_read_that_is_not_in_the_list():
     known = {name for variable in VARIABLES for name in variable.names}
     variable = re.compile(r"(?:WORKLOADS|TOOLHIVE|THV)_[A-Z_]+(?![A-Za-z_<*-])")
     found: dict[str, str] = {}
-    for path in ROOT.joinpath("src").rglob("*.py"):
+    for path in SOURCE.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         texts = [
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)

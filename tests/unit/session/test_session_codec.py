@@ -33,7 +33,8 @@ def reader(request):
 
 
 def damaged(**changes):
-    tree = json.loads(encode(Session(id="one")))
+    then = datetime(2026, 1, 5, tzinfo=UTC)
+    tree = json.loads(encode(Session(id="one", created_at=then, updated_at=then)))
     tree.update(changes)
     return json.dumps({key: value for key, value in tree.items() if value != "left out"}).encode()
 
