@@ -18,8 +18,8 @@ from tests.support import engines, leaks, needs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A random example that fails in one run of CI and not in the next helps nobody; people still get random ones.
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+# A random example that fails in one run of CI and not in the next helps nobody; people still get random ones, and more.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, max_examples=50)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
@@ -33,7 +33,7 @@ _FOREIGN = (
 _BLOCKING = ("fcntl.flock", "fcntl.lockf", "os.fsync", "os.waitid", "os.waitpid", "subprocess.Popen.__init__")
 
 _required: frozenset[str] = frozenset()
-_left_out: dict[str, str] = {}
+_left_out: set[str] = set()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,14 +73,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 message = f"needs {name} ({reason}): {needs.NEEDS[name].how}"
                 if name in _required:
                     pytest.fail(message, pytrace=False)
-                _left_out[name] = message
                 pytest.skip(message)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    # Told by the reports, for the tests may have run in other processes.
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason.startswith("needs "):
+            _left_out.add(reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _left_out:
         terminalreporter.section("left out on this machine")
-        for message in _left_out.values():
+        for message in sorted(_left_out):
             terminalreporter.line(message)
 
 

@@ -4,6 +4,7 @@ Everything is counted against a snapshot from before the test, and given a momen
 that was told to end takes one. Nothing is excused but what :data:`KNOWN_THREADS` and :data:`KNOWN_FILES` name.
 """
 
+# ruff: noqa: PTH  # every test is looked at twice, so without the ado of Path
 from __future__ import annotations
 
 import contextlib
@@ -37,10 +38,12 @@ class Snapshot:
     files: dict[int, str] = field(default_factory=dict)
     latest: str = ""
     """The newest process, or thread, of the whole machine."""
+    processes: frozenset[str] = frozenset()
+    """The processes of the whole machine; what tests run at the same time start is many, and no concern of this one."""
 
     @classmethod
     def take(cls) -> Snapshot:
-        return cls(set(threading.enumerate()), children(), open_files(), latest())
+        return cls(set(threading.enumerate()), children(), open_files(), latest(), processes())
 
     def leaks(self, folder: Path) -> list[str]:
         """Describe what is there now and was not then, and live processes that know the test's folder."""
@@ -60,7 +63,7 @@ class Snapshot:
             *(f"descriptor {number}: {target}" for number, target in sorted(new_files)),
             *(
                 f"detached process {pid}: {command_line(pid)}"
-                for pid in sorted(strays(folder) if now.latest != self.latest or not _HAS_PROC else ())
+                for pid in sorted(strays(folder, since=self.processes) if now.latest != self.latest else ())
             ),
         ]
 
@@ -91,7 +94,7 @@ def children() -> set[int]:
 
         return {child.pid for child in psutil.Process().children()}
     found: set[int] = set()
-    for task in os.listdir("/proc/self/task"):  # twice for every test, so without the ado of Path
+    for task in os.listdir("/proc/self/task"):
         with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children", "rb", buffering=0) as told:
             found.update(map(int, told.read().split()))
     return found
@@ -113,15 +116,22 @@ def latest() -> str:
     return _PROC.joinpath("loadavg").read_text().split()[-1] if _HAS_PROC else ""
 
 
-def strays(folder: Path) -> set[int]:
-    """Live processes, whoever their parent is, that know a folder from their arguments, environment or place."""
-    if not _HAS_PROC:
-        return set()
+def processes() -> frozenset[str]:
+    """The pids of all processes."""
+    return frozenset(filter(str.isdigit, os.listdir(_PROC))) if _HAS_PROC else frozenset()
+
+
+def strays(folder: Path, since: frozenset[str] = frozenset()) -> set[int]:
+    """Live processes, whoever their parent is, that know a folder from their arguments, environment or place.
+
+    Args:
+        folder: The folder.
+        since: The pids of processes that are passed over, for they were there before.
+    """
     mark = os.fsencode(folder)
     found: set[int] = set()
-    for about in _PROC.iterdir():
-        if not about.name.isdigit() or int(about.name) == os.getpid():
-            continue
+    for pid in processes() - since - {str(os.getpid())}:
+        about = _PROC / pid
         with contextlib.suppress(OSError):
             # A kernel thread and a zombie have no command line.
             if (command := about.joinpath("cmdline").read_bytes()) and (
@@ -129,7 +139,7 @@ def strays(folder: Path) -> set[int]:
                 or mark in about.joinpath("environ").read_bytes()
                 or os.fsencode(about.joinpath("cwd").readlink()).startswith(mark)
             ):
-                found.add(int(about.name))
+                found.add(int(pid))
     return found
 
 

@@ -63,7 +63,9 @@ def test_one_wrong_fact_makes_another_process(other):
     assert process.wait_gone(stranger, 0)
 
 
-@pytest.mark.parametrize("pid", [0, -1, -os.getpid(), 2**22 + 1, 2**40], ids=["0", "-1", "minus mine", "2**22+1", "2**40"])
+@pytest.mark.parametrize(
+    "pid", [0, -1, -os.getpid(), 2**22 + 1, 2**40], ids=["0", "-1", "minus mine", "2**22+1", "2**40"]
+)
 def test_numbers_that_are_no_pid_are_nobody(pid):
     nobody = attrs.evolve(process.current(), pid=pid)
     assert process.identify(pid) is None

@@ -98,7 +98,7 @@ async def _found(replica: RoutingStorage, session_id: str) -> Session | None:
         return None
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(steps)
 def test_a_routing_storage_ends_where_the_store_ends(course):
     async def body():
