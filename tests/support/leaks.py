@@ -4,7 +4,8 @@ Everything is counted against a snapshot from before the test, and given a momen
 that was told to end takes one. Nothing is excused but what :data:`KNOWN_THREADS` and :data:`KNOWN_FILES` name.
 """
 
-# ruff: noqa: PTH  # every test is looked at twice, so without the ado of Path
+# Every test is looked at twice, so without the ado of Path.
+# ruff: noqa: PTH115, PTH123, PTH208
 from __future__ import annotations
 
 import contextlib

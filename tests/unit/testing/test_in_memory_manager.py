@@ -8,6 +8,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from tests.support.waiting import wait_until
 
 from workloads import (
     BatchError,
@@ -55,12 +56,15 @@ def test_times_come_from_the_clock_that_is_given():
 
 def test_a_status_that_is_set_is_seen_by_who_waits_for_it():
     manager = InMemoryManager(behaviour=lambda config: ServerBehaviour.NEVER_READY)
-    manager.intercept("run_workload_detached", lambda name: threading.Timer(0.02, become_ready).start())
+    manager.intercept("run_workload_detached", lambda name: setter.start())
 
     def become_ready() -> None:
+        wait_until(lambda: manager.does_workload_exist("time"))
         manager.set_status("time", WorkloadStatus.RUNNING)
 
+    setter = threading.Thread(target=become_ready)
     assert manager.run_workload_detached(config(), wait=10).status is WorkloadStatus.RUNNING
+    setter.join()
 
 
 def test_an_error_that_is_set_ends_a_run_in_the_foreground(manager):
