@@ -17,6 +17,10 @@ def _host_header(address: ReplicaAddress) -> bytes:
     return address.authority.removesuffix(":443" if address.tls else ":80").encode()
 
 
+def _url(address: ReplicaAddress) -> str:
+    return f"{'https' if address.tls else 'http'}://{address.authority}"
+
+
 @attrs.frozen(cache_hash=True)
 class ReplicaAddress:
     """Where a replica's HTTP server listens.
@@ -27,6 +31,7 @@ class ReplicaAddress:
         tls: Whether it speaks HTTPS; its certificate must then be of ``host`` and of an authority that this machine
             trusts. Default: False.
         host_header: What it is called in the ``Host`` header, as bytes.
+        url: Where it is, without a path.
     """
 
     host: str
@@ -35,6 +40,7 @@ class ReplicaAddress:
     host_header: bytes = attrs.field(
         init=False, eq=False, repr=False, default=attrs.Factory(_host_header, takes_self=True)
     )
+    url: str = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_url, takes_self=True))
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -48,11 +54,6 @@ class ReplicaAddress:
         if not (tls or parts.scheme == "http") or not parts.hostname or parts.username or parts.path.strip("/"):
             raise ValueError(f"expected http://HOST:PORT or https://HOST:PORT, got {url!r}")
         return cls(parts.hostname, parts.port or (443 if tls else 80), tls)
-
-    @property
-    def url(self) -> str:
-        """Where it is, without a path."""
-        return f"{'https' if self.tls else 'http'}://{self.authority}"
 
     @property
     def authority(self) -> str:

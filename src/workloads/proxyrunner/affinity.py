@@ -16,7 +16,7 @@ from workloads.errors import (
 from workloads.proxyrunner.handshake import INIT_BODY_KEY, essence
 from workloads.proxyrunner.sought import SessionTakenError, UnknownSessionError
 from workloads.session.model import Session
-from workloads.session.pins import BACKEND_URL_KEY, Pin
+from workloads.session.pins import BACKEND_SID_KEY, BACKEND_URL_KEY
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
@@ -90,12 +90,12 @@ class Affinity:
     @staticmethod
     def url_of(session: Session) -> str | None:
         """Where the replica is that holds a session."""
-        return Pin.of(session).backend_url
+        return session.metadata.get(BACKEND_URL_KEY)
 
     @staticmethod
     def name_at_replica(session: Session, name: str) -> str:
         """What its replica calls a session that a client calls by this name."""
-        return Pin.of(session).backend_sid or name
+        return session.metadata.get(BACKEND_SID_KEY) or name
 
     async def find(self, name: str, sought: Sought) -> Session:
         """The session that a request names.

@@ -268,7 +268,10 @@ class Pool:
 
     def _holder(self, affinity: Affinity, session: Session) -> Place | None:
         url = affinity.url_of(session)
-        return next((place for place in self._places if place.address.url == url), None)
+        for place in self._places:
+            if place.address.url == url:
+                return place
+        return None
 
     def beside(self, visit: Visit, sought: Sought) -> list[Visit]:
         """Visits to all ready replicas but the one of this visit, for a request that concerns them all."""

@@ -85,10 +85,17 @@ class LocalStorage:
 
     async def load(self, session_id: str) -> Session:
         """See :meth:`Storage.load`."""
+        session = self.recall(session_id)
+        if session is None:
+            raise SessionNotFoundError(session_id)
+        return session
+
+    def recall(self, session_id: str) -> Session | None:
+        """See :meth:`RecallingStorage.recall`."""
         now = self._begin()
         entry = self._live(session_id, now)
         if entry is None:
-            raise SessionNotFoundError(session_id)
+            return None
         self._keep(entry.session, now)
         return entry.session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import attrs
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.session.identity import Identity
     from workloads.session.model import SessionType
-    from workloads.session.protocols import Storage
+    from workloads.session.protocols import RecallingStorage, Storage
 
 __all__ = ("DEFAULT_TTL", "Repinned", "SessionManager")
 
@@ -181,7 +181,9 @@ class SessionManager:
             SessionForbiddenError: It belongs to somebody else.
             SessionStoreUnavailableError: The store cannot be reached, so it is not known whether there is one.
         """
-        session = await self._load(session_id)
+        session = self._recalled(session_id)
+        if session is None:
+            session = await self._load(session_id)
         match ownership(session.metadata, identity):
             case Ownership.OWN:
                 return session
@@ -284,6 +286,12 @@ class SessionManager:
         if self._cleaner is None and not self._closed:
             self._cleaner = asyncio.get_running_loop().create_task(self._clean(), name="sessions-cleaning")
 
+    def _recalled(self, session_id: str) -> Session | None:
+        """A session that is in memory: to wait for it with a limit of time would take longer than to find it."""
+        if self._cleaner is None or not _recalls(self._storage):
+            return None
+        return self._storage.recall(session_key(session_id))
+
     async def _load(self, session_id: str) -> Session:
         try:
             return await self._ask(self._storage.load(session_key(session_id)))
@@ -310,6 +318,10 @@ class SessionManager:
                 await self._ask(self._storage.delete_expired(before), _CLEANUP)
             except Exception:  # noqa: BLE001  # whatever it is, the next time may go better
                 _log.warning("expired sessions were not cleaned up", exc_info=True)
+
+
+def _recalls(storage: Storage) -> TypeGuard[RecallingStorage]:
+    return hasattr(storage, "recall")
 
 
 def _keyed(session: Session) -> Session:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from workloads.session.model import Session
 
-__all__ = ("CoherentStorage", "Invalidations", "Peeked", "Storage")
+__all__ = ("CoherentStorage", "Invalidations", "Peeked", "RecallingStorage", "Storage")
 
 
 class Storage(Protocol):
@@ -82,6 +82,18 @@ class Storage(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and tasks. Can be repeated; sessions kept elsewhere go on."""
+        ...
+
+
+class RecallingStorage(Storage, Protocol):
+    """A storage that has sessions in memory, and gives those without anybody having to wait."""
+
+    def recall(self, session_id: str) -> Session | None:
+        """A session that is in memory, whose time to live starts anew; None when only ``load`` can tell.
+
+        Args:
+            session_id: Its id.
+        """
         ...
 
 

@@ -193,6 +193,19 @@ class RoutingStorage:
             return await self._remote.load(session_id)  # which renews it in one step; later could be too late
         return peeked.session
 
+    def recall(self, session_id: str) -> Session | None:
+        """A session that is in memory, which is used by this. Now and then none is, for others to get a turn.
+
+        Args:
+            session_id: Its id.
+
+        Returns:
+            The session; None when only :meth:`load` can tell.
+        """
+        self._owner.check()
+        copies = self._copies
+        return None if copies.hits % _TURN == _TURN - 1 else copies.find(session_id)
+
     async def store(self, session: Session) -> None:
         """Keep a session, in the place of an earlier one of that id, for the whole time to live.
 

@@ -202,3 +202,19 @@ def test_the_moment_of_expiry_is_the_end_of_the_time_to_live():
             await storage.load("one")
 
     run(scenario())
+
+
+def test_to_recall_a_session_is_to_use_it():
+    async def scenario():
+        clock = Clock()
+        storage = LocalStorage(ttl=10, clock=clock)
+        await storage.store(Session(id="one"))
+        clock.now = 9
+        assert storage.recall("one").id == "one"
+        clock.now = 18
+        assert storage.recall("one").id == "one"
+        assert storage.recall("other") is None
+        clock.now = 28
+        assert storage.recall("one") is None
+
+    run(scenario())

@@ -323,3 +323,33 @@ def test_a_loop_of_nothing_but_hits_lets_changes_be_heard_of():
             assert loads < 10_000
 
     with_routing(test)
+
+
+def test_only_what_is_in_memory_is_recalled_and_that_is_a_use():
+    async def test(server, storage):
+        assert storage.recall("a") is None
+        await storage.store(OLD)
+        await settle()
+        await storage.load("a")
+        hits, trips = storage.stats.hits, sum(server.trips.values())
+        assert storage.recall("a") == OLD
+        assert (storage.stats.hits, sum(server.trips.values())) == (hits + 1, trips)
+        server.set(NEW, 60)
+        await settle()
+        assert storage.recall("a") in (None, NEW)
+
+    with_routing(test)
+
+
+def test_a_loop_of_nothing_but_what_is_recalled_lets_changes_be_heard_of():
+    async def test(server, storage):
+        await storage.store(OLD)
+        await settle()
+        await storage.load("a")
+        server.set(NEW, 60)
+        for _ in range(10_000):
+            if (storage.recall("a") or await storage.load("a")) == NEW:
+                return
+        raise AssertionError("it was not heard of")
+
+    with_routing(test)

@@ -317,3 +317,16 @@ def test_the_manager_loads_no_config():
     code = "from workloads.session import SessionManager; import sys; print('workloads.config' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert shown.strip() == "False"
+
+
+def test_a_session_in_memory_is_found_without_a_look_at_the_clock_and_still_belongs_to_its_owner(monkeypatch):
+    async def body():
+        async with SessionManager(LocalStorage(ttl=60), bind_identity=True) as manager:
+            session = await manager.begin(identity=ALICE)
+            monkeypatch.setattr(asyncio, "timeout", None)
+            assert await manager.get(session.id, identity=ALICE) == session
+            with pytest.raises(SessionForbiddenError):
+                await manager.get(session.id, identity=BOB)
+            monkeypatch.undo()
+
+    run(body())
