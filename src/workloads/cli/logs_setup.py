@@ -21,6 +21,7 @@ __all__ = ("HumanFormatter", "JsonFormatter", "configure", "log_accesses", "want
 
 # What every record has; the rest of its attributes are the fields it was given in `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_encode = json.JSONEncoder(default=str).encode
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -92,7 +93,7 @@ class JsonFormatter(logging.Formatter):
             document.setdefault(key, value)
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
-        return json.dumps(document, default=str)
+        return _encode(document)
 
 
 class HumanFormatter(logging.Formatter):

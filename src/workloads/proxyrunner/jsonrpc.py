@@ -37,7 +37,9 @@ def read(text: bytes | str) -> Any:
         ValueError: It is none, or is nested too deeply, or holds a number that could not be written again.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text), "surrogatepass")
+        return _decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -99,3 +101,7 @@ def _finite(literal: str) -> float:
     if math.isinf(number):
         raise ValueError(f"{literal} is out of range")
     return number
+
+
+# Made once: the function of the module makes another one for each text that is not read in the usual way.
+_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
