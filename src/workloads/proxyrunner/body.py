@@ -10,7 +10,7 @@ from workloads.proxyrunner.jsonrpc import INVALID_REQUEST
 from workloads.proxyrunner.replies import Reply, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
     from workloads.proxyrunner.asgi import Headers, Receive, Scope
 
@@ -92,14 +92,14 @@ class Intake:
         except TimeoutError:
             raise _too_slow() from None
 
-    async def read_here(self) -> bytes:
+    def read_here(self) -> Awaitable[bytes]:
         """All of it, which has arrived already.
 
         Raises:
             BodyError: It is too large.
             ClientGoneError: The client left.
         """
-        return await self._collect(None)
+        return self._collect(None)
 
     async def parts(self) -> AsyncIterator[bytes]:
         """What :meth:`read` has left, part by part.

@@ -18,7 +18,7 @@ from workloads.proxyrunner.protocol import CAPABILITIES_KEY, MODERN, VERSION_KEY
 from workloads.proxyrunner.replies import json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.asgi import Application, Headers, Message, Receive, Scope, Send
@@ -56,16 +56,15 @@ class Caching:
         self._max_body = max_body
         self._servers: object = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request. Not a coroutine function: what is only passed on shall not pay for one more."""
         asked = header(scope["headers"], b"mcp-method") if scope["method"] == "POST" else None
         method = None if asked is None else _METHODS.get(asked)
         if method is not None and has_body(scope["headers"]):
-            await self._serve(method, scope, receive, send)
-        elif asked == _LISTEN:
-            await self._application(scope, receive, self._overhearing(send))
-        else:
-            await self._application(scope, receive, send)
+            return self._serve(method, scope, receive, send)
+        if asked == _LISTEN:
+            return self._application(scope, receive, self._overhearing(send))
+        return self._application(scope, receive, send)
 
     async def _serve(self, method: str, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(scope["headers"], receive, self._max_body)

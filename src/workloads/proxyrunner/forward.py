@@ -27,6 +27,8 @@ from workloads.proxyrunner.streams import LongStream
 from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
@@ -176,7 +178,9 @@ class Forwarder:
         return None
 
     async def _try(self, exchange: Exchange) -> Answer:
-        target = await self._enter(exchange)
+        target = self._gate.now()
+        if target is None:
+            target = await self._enter(exchange)
         if isinstance(target, ReplicaAddress):
             return await self._ask(exchange, target)
         answer = await self._ask(exchange, await _visit(exchange, target))
@@ -190,19 +194,16 @@ class Forwarder:
                 return await self._ask(exchange, again.address)
         return answer
 
-    async def _ask(self, exchange: Exchange, address: ReplicaAddress) -> Answer:
+    def _ask(self, exchange: Exchange, address: ReplicaAddress) -> Awaitable[Answer]:
         exchange.authority = address.host_header
         record = record_of(exchange.scope)
         if record is not None:
             record.backend = address.host_header
-        return await self._upstream.send(
+        return self._upstream.send(
             address, exchange.method, exchange.target, exchange.headers(), exchange.body, rest=exchange.rest()
         )
 
     async def _enter(self, exchange: Exchange) -> ReplicaAddress | Pool:
-        target = self._gate.now()
-        if target is not None:
-            return target
         try:
             return await self._gate.enter(self._hold, size=len(exchange.body))
         except UnavailableError:

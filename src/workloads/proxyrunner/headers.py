@@ -25,6 +25,14 @@ _HOP = frozenset({
 _FORWARDING = frozenset({b"forwarded", b"x-real-ip"})
 _ONCE = frozenset({b"mcp-method", b"mcp-name", b"mcp-protocol-version", b"mcp-session-id"})
 _BODILESS = frozenset({204, 304})
+_VISIBLE = bytes(range(0x21, 0x7F))
+# What a header is to a request, by its name: one look-up tells, for nearly all of them nothing.
+_KINDS = {
+    **dict.fromkeys(_HOP, "hop"),
+    **dict.fromkeys(_ONCE, "once"),
+    **dict.fromkeys(_FORWARDING, "forwarding"),
+    b"origin": "origin",
+}
 
 
 @attrs.define
@@ -67,22 +75,23 @@ def read_request(headers: Headers, *, trust_forwarded: bool = False) -> RequestH
     once: dict[bytes, bytes] = {}
     for item in headers:
         name, value = item
-        if name in _HOP:
-            if name == b"host":
-                head.host = value
-            elif name == b"connection":
-                connection = value if connection is None else connection + b"," + value
-            continue
-        if name in _ONCE:
+        kind = _KINDS.get(name)
+        if kind is None:
+            if trust_forwarded or not name.startswith(b"x-forwarded-"):
+                kept.append(item)
+        elif kind == "once":
             if name in once:
                 head.problem = f"Header {name.decode()} is repeated"
             once[name] = value
-        elif name == b"origin":
+            kept.append(item)
+        elif name == b"host":
+            head.host = value
+        elif name == b"connection":
+            connection = value if connection is None else connection + b"," + value
+        elif kind == "origin":
             origin = value
-            continue
-        elif not trust_forwarded and (name in _FORWARDING or name.startswith(b"x-forwarded-")):
-            continue
-        kept.append(item)
+        elif kind == "forwarding" and trust_forwarded:
+            kept.append(item)
     if once:
         _read_mcp(head, once)
     # The origin of the proxy itself means nothing to a server, which goes by another name behind it.
@@ -101,7 +110,7 @@ def _read_mcp(head: RequestHead, once: dict[bytes, bytes]) -> None:
     for name, value in ((b"mcp-protocol-version", head.version), (b"mcp-method", head.mcp_method)):
         if value is not None and b"," in value:
             head.problem = f"Header {name.decode()} has several values"
-    if session is not None and any(not 0x21 <= byte <= 0x7E for byte in session):
+    if session is not None and session.translate(None, _VISIBLE):
         head.problem = "Header mcp-session-id has characters that no session id may have"
     if head.modern:
         head.session = None
