@@ -2,9 +2,10 @@
 
 A server (uvicorn, httptools and uvloop, a bare application) answers POSTs of 200 bytes with 200 bytes, or with a
 mebibyte in parts. wrk keeps 32 connections busy, first straight to the server, then through a proxy runner, in
-interleaved rounds; then requests come at a steady rate, whose answers are timed. Server, proxy and load generator are
-processes of their own; on a small machine they share its processors, so the CPU time that the proxy spends on a request
-tells more than the throughput.
+interleaved rounds; then requests come at a steady rate, whose answers are timed. The proxy does with each request all
+that it can: it checks where it comes from, looks up the session in the store to find its server, counts it, and writes
+it down. Server, proxy and load generator are processes of their own; on a small machine they share its processors, so
+the CPU time that the proxy spends on a request tells more than the throughput.
 
 Run it with ``python -m bench proxy``.
 """
@@ -45,7 +46,7 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
     def note(what: str, value: float) -> None:
         found.setdefault(what, []).append(value)
 
-    with role(ROLES, "serve") as serving, role(ROLES, "proxy", str(serving.port)) as proxying:
+    with role(ROLES, "serve") as serving, role(ROLES, "busy_proxy", str(serving.port)) as proxying:
         server, proxy, pid = serving.port, proxying.port, proxying.pid
         for port in (server, proxy):
             wrk(port, PATH, 1)

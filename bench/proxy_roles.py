@@ -31,7 +31,8 @@ ROLES = "bench.proxy_roles"
 """The module in whose roles processes run."""
 PATH = "/mcp"
 LARGE_PATH = "/large"
-SESSION = "bench-session"
+BEGIN_PATH = "/begin"
+SESSION = "0123456789abcdef0123456789abcdef"
 
 _CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"%s"}}}'
 REQUEST = _CALL % (b"x" * (202 - len(_CALL)))
@@ -99,12 +100,33 @@ async def _application(scope: Scope, receive: Receive, send: Send) -> None:
     body = DISCOVERED if (b"mcp-method", b"server/discover") in scope["headers"] else ANSWER
     length = () if large else ((b"content-length", b"%d" % len(body)),)
     headers = [(b"content-type", b"application/json"), *length]
+    if scope["path"] == BEGIN_PATH:
+        headers.append((b"mcp-session-id", SESSION.encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if large:
         for _ in range(LARGE // len(PART)):
             await send({"type": "http.response.body", "body": PART, "more_body": True})
         body = b""
     await send({"type": "http.response.body", "body": body})
+
+
+async def _busy_proxy(port: int) -> None:
+    """Be a proxy runner that does with each request all that it can: look its session up, and write it down."""
+    from workloads.cli.logs_setup import configure, log_accesses
+
+    with tempfile.TemporaryFile("w") as log:
+        configure(stream=log)
+        log_accesses()
+        await route(port, prepare=_begin_session)
+
+
+async def _begin_session(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}'
+    head = f"POST {BEGIN_PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    assert b" 200 " in await reader.readline()
+    writer.close()
 
 
 async def _streams(port: int, count: int) -> None:
@@ -197,6 +219,7 @@ if __name__ == "__main__":
     roles = {
         "serve": lambda: serve(_application),
         "proxy": lambda: route(int(rest[0])),
+        "busy_proxy": lambda: _busy_proxy(int(rest[0])),
         "streams": lambda: _streams(int(rest[0]), int(rest[1])),
         "at_rate": lambda: _at_rate(int(rest[0]), int(rest[1]), float(rest[2])),
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 
 @dataclass
@@ -86,16 +86,24 @@ async def serve(application: Any, lifespan: str = "off") -> None:
     await serving
 
 
-async def route(port: int) -> None:
+async def route(port: int, *, prepare: Callable[[int], Awaitable[None]] | None = None) -> None:
     """Be a proxy runner that only routes to a server, and end when told to.
 
     Args:
         port: Where the server listens.
+        prepare: Is given the port of the proxy, whose sessions are then pinned as in front of several servers. Default:
+            None, the server alone knows its sessions.
     """
     from workloads import RunConfig
     from workloads.proxyrunner import ProxyRunner, ReplicaAddress
 
     config = RunConfig(name="bench", transport="streamable-http")
-    async with ProxyRunner(config, replicas=[ReplicaAddress("127.0.0.1", port)]) as runner:
+    server = ReplicaAddress("127.0.0.1", port)
+    # The second one is only there to begin with: no session shall be anywhere but at the server that is measured.
+    replicas = [server] if prepare is None else [server, ReplicaAddress("127.0.0.1", 1)]
+    async with ProxyRunner(config, replicas=replicas) as runner:
+        if prepare is not None:
+            runner.route([server])
+            await prepare(runner.port)
         print(runner.port, flush=True)
         await until_told_to_end()

@@ -89,8 +89,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        for key, value in _fields(record).items():
-            document.setdefault(key, value)
+        for key, value in vars(record).items():
+            if key not in _STANDARD and key not in document:
+                document[key] = value
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
         return _encode(document)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from workloads.proxyrunner.asgi import CONNECTION
+from workloads.proxyrunner.asgi import CONNECTION, header
 from workloads.proxyrunner.response import whole
 from workloads.proxyrunner.turn import Turn
 
@@ -152,7 +152,8 @@ class Connection(asyncio.Protocol):
             "client": self.client,
         }
         keep_alive = version != "1.0" and parser.should_keep_alive()
-        self._incoming = turn = Turn(self, scope, keep_alive=keep_alive, expects=_expects(headers))
+        expects = (header(headers, b"expect") or b"").lower() == b"100-continue"
+        self._incoming = turn = Turn(self, scope, keep_alive=keep_alive, expects=expects)
         scope[CONNECTION] = turn
         self._turns.append(turn)
         if len(self._turns) == 1:
@@ -294,7 +295,3 @@ class Connection(asyncio.Protocol):
 def _address(found: Any) -> tuple[str, int] | None:
     """Host and port; None for a socket that has none."""
     return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None
-
-
-def _expects(headers: list[tuple[bytes, bytes]]) -> bool:
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)

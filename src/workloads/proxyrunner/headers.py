@@ -70,35 +70,33 @@ def read_request(headers: Headers, *, trust_forwarded: bool = False) -> RequestH
     """
     head = RequestHead([])
     kept = head.kept
-    connection: bytes | None = None
+    connection: list[bytes] = []
     origin: bytes | None = None
     once: dict[bytes, bytes] = {}
     for item in headers:
         name, value = item
         kind = _KINDS.get(name)
-        if kind is None:
-            if trust_forwarded or not name.startswith(b"x-forwarded-"):
+        if kind is None or kind == "forwarding":
+            if trust_forwarded or not (kind or name.startswith(b"x-forwarded-")):
                 kept.append(item)
         elif kind == "once":
             if name in once:
                 head.problem = f"Header {name.decode()} is repeated"
             once[name] = value
             kept.append(item)
+        elif kind == "origin":
+            origin = value
         elif name == b"host":
             head.host = value
         elif name == b"connection":
-            connection = value if connection is None else connection + b"," + value
-        elif kind == "origin":
-            origin = value
-        elif kind == "forwarding" and trust_forwarded:
-            kept.append(item)
+            connection.append(value)
     if once:
         _read_mcp(head, once)
     # The origin of the proxy itself means nothing to a server, which goes by another name behind it.
     if origin is not None and origin.partition(b"://")[2] != head.host:
         kept.append((b"origin", origin))
-    if connection is not None:
-        _drop_named(kept, connection)
+    if connection:
+        _drop_named(kept, b",".join(connection))
     return head
 
 

@@ -93,7 +93,7 @@ def ownership(metadata: Mapping[str, str], identity: Identity | None) -> Ownersh
     """
     binding = metadata.get(BINDING_KEY)
     if binding is None:
-        return Ownership.INVALID if any(key in metadata for key in LEGACY_KEYS) else Ownership.UNBOUND
+        return Ownership.UNBOUND if metadata.keys().isdisjoint(LEGACY_KEYS) else Ownership.INVALID
     if not binding:
         return Ownership.INVALID
     # A text in metadata may hold half of a surrogate pair, which has no UTF-8 form of its own.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Answer", "Line")
 
-_HIGH_WATER = 2**17
-"""Bytes that may wait for whoever reads, before the server is held up."""
+_HIGH_WATER = 2**18
+"""Bytes that may wait for whoever reads, before the server is held up: what the loop takes at once is not too much."""
 
 
 class Line(Protocol):
