@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.support.aio import run
+from tests.support.aio import run, until
 from tests.support.raw_http import chunks, raw_client, raw_server, request
 from tests.support.runners import routed
 
 from workloads.config import MiddlewareConfig
+from workloads.proxyrunner.exchange import Exchange
+from workloads.proxyrunner.pool import Visit
+from workloads.proxyrunner.record import Record
+from workloads.proxyrunner.turn import Turn
 
 MODERN = ("mcp-protocol-version", "2026-07-28")
 DISCOVER = ("mcp-method", "server/discover")
@@ -560,3 +565,20 @@ def test_a_client_that_sends_requests_ahead_and_leaves_ends_them_all(caplog):
 
     run(whole())
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_nothing_of_a_request_has_to_be_searched_for_when_it_is_over():
+    async def body(client, server, runner):
+        await client.post(request())
+        gc.collect()
+        gc.disable()
+        try:
+            for method in ("tools/call", "tools/list"):
+                assert (await client.post(request(method))).status == 200
+            await until(lambda: not runner._stage._listener._clients._tasks)
+            left = {Turn, Exchange, Visit, Record} & {type(each) for each in gc.get_objects()}
+        finally:
+            gc.enable()
+        assert left == set()
+
+    through(body)

@@ -104,6 +104,7 @@ class Forwarder:
         finally:
             if exchange.visit is not None:
                 exchange.visit.end()
+                exchange.visit = None  # which knows the exchange: a circle would stay until it is searched for
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
         """Read a request: its head, and as much of its body as decides where it goes."""
