@@ -55,10 +55,17 @@ def _runs(*command: str) -> Callable[[], str]:
 
 def _python(*modules: str) -> Callable[[], str]:
     def missing() -> str:
-        absent = [module for module in modules if find_spec(module) is None]
+        absent = [module for module in modules if not _is_installed(module)]
         return f"not installed: {', '.join(absent)}" if absent else ""
 
     return missing
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it would be in
+        return False
 
 
 def _engine(*programs: str) -> str:
