@@ -167,9 +167,10 @@ def test_one_that_cannot_be_woken_is_the_error_of_all_that_depend_on_it(manager,
     spoilt.touch()
     why = "could not be woken: it depends on base: The server could not be woken: exited with code 3"
     with ThreadPoolExecutor() as pool:
-        errors = [pool.submit(manager.wake_workload, "top", timeout=20).exception() for _ in range(3)]
+        wakes = [pool.submit(manager.wake_workload, "top", timeout=20) for _ in range(3)]
+        errors = [wake.exception() for wake in wakes]
     assert all(why in str(error) for error in errors)
-    assert "it depends on base" in manager.get_workload("top").status_context
+    wait_until(lambda: "it depends on base" in manager.get_workload("top").status_context)
     assert trail.read_text() == ""
     spoilt.unlink()
     assert call_tool(url, "echo", text="hello") == "hello"

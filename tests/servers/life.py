@@ -2,7 +2,7 @@
 
 ``LIFE`` is a JSON object: ``print`` (a line to write to standard error), ``exit`` (end at once with this code),
 ``ready_after`` (seconds before it listens or answers), ``exit_after`` (seconds after which it ends), ``deaf`` (ignore
-SIGTERM), ``trail`` (a file to which it writes what happens to it; that it was ended while it served is ``in use``),
+SIGTERM), ``trail`` (a file to which it writes what happens to it; ``in use``: ended before it had answered),
 ``silent`` (never answer), ``status`` (answer every request with this HTTP status), ``accepted`` (a file to which it
 writes the monotonic time at which its first client came), ``beat`` (seconds between what it writes to a stream, which
 then ends when nobody reads it), ``page`` (the HTML with which it answers instead of a stream).
@@ -34,7 +34,7 @@ def trail(word: str) -> None:
 
 
 class Serving:
-    """How many requests are being served."""
+    """How many requests have no answer yet. Who reads a stream knows best when that is cut."""
 
     now = 0
     lock = threading.Lock()
@@ -62,12 +62,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        with Serving():
-            self.answer()
-
-    def answer(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        body = json.dumps(answer_of(request)).encode()
+        with Serving():
+            body = json.dumps(answer_of(request)).encode()
         self.send_response(LIFE.get("status", 200))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -76,8 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """A stream that does not end, or a page."""
-        with Serving():
-            self.page() if "page" in LIFE else self.stream()
+        self.page() if "page" in LIFE else self.stream()
 
     def page(self) -> None:
         body = LIFE["page"].encode()
