@@ -35,6 +35,10 @@ def _all(identities: Iterable[ProcessIdentity]) -> tuple[ProcessIdentity, ...]:
     return tuple(identities)
 
 
+def _all_ids(containers: Iterable[str]) -> tuple[str, ...]:
+    return tuple(containers)
+
+
 # Without slots one is made faster, and a list of workloads makes many.
 @attrs.frozen(kw_only=True, slots=False)
 class RuntimeRecord:
@@ -67,7 +71,7 @@ class RuntimeRecord:
     runner: ProcessIdentity | None = None
     replicas: tuple[ProcessIdentity, ...] = attrs.field(default=(), converter=_all)
     ready_replicas: int = 0
-    containers: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
+    containers: tuple[str, ...] = attrs.field(default=(), converter=_all_ids)
     extra: Mapping[str, Any] = attrs.field(default=EMPTY_DICT, converter=read_only, hash=False)
 
     def released(self) -> RuntimeRecord:
