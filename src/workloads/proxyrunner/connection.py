@@ -294,4 +294,7 @@ class Connection(asyncio.Protocol):
 
 def _address(found: Any) -> tuple[str, int] | None:
     """Host and port; None for a socket that has none."""
-    return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None
+    if not isinstance(found, tuple):
+        return None
+    host, port, *_ = cast("tuple[str, int]", found)
+    return host, port

@@ -44,7 +44,7 @@ class Turn:
     def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
         """A request whose head has come."""
         self._connection = connection
-        self._scope = scope
+        self._scope: Scope = scope
         self._bodiless = scope["method"] == "HEAD"
         self._chunks = scope["http_version"] != "1.0"
         self.keep_alive = keep_alive
