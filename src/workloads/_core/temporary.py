@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import stat
+from io import FileIO
 from typing import TYPE_CHECKING
 
 from workloads.errors import StateError
@@ -49,8 +50,9 @@ def temporary(path: Path, data: bytes, *, mode: int, durable: bool) -> Generator
         mode: The mode it has, whatever the umask.
         durable: Whether the content is on the disk before the block begins.
     """
-    fd, written = _create(path, mode)
+    file, written = _create(path, mode)
     try:
+        fd = file.fileno()
         os.fchmod(fd, mode)  # the umask may have taken rights from the owner
         rest = memoryview(data)
         while rest:
@@ -64,25 +66,26 @@ def temporary(path: Path, data: bytes, *, mode: int, durable: bool) -> Generator
                 written.unlink()
         finally:
             # Closing alone would keep the lock while a child that was forked a moment ago has its copy.
-            fcntl.flock(fd, fcntl.LOCK_UN)
-            os.close(fd)
+            fcntl.flock(file, fcntl.LOCK_UN)
+            file.close()
 
 
-def _create(path: Path, mode: int) -> tuple[int, Path]:
+def _create(path: Path, mode: int) -> tuple[FileIO, Path]:
+    """A new file that is locked: an object, since a descriptor alone would stay open after an interrupt at the end."""
     while True:
         written = path.with_name(f".{path.name}{MARK}{os.urandom(_RANDOM_BYTES).hex()}")
-        fd = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        file = FileIO(written, "x", opener=lambda name, flags: os.open(name, flags, mode))
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX)
             # A sweep may have taken it for left behind before it was locked.
-            swept = not os.fstat(fd).st_nlink
+            swept = not os.fstat(file.fileno()).st_nlink
         except BaseException:
-            os.close(fd)
+            file.close()
             written.unlink()
             raise
         if not swept:
-            return fd, written
-        os.close(fd)
+            return file, written
+        file.close()
 
 
 def _is_abandoned(fd: int) -> bool:
