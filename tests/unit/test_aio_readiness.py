@@ -6,7 +6,7 @@ import time
 
 import pytest
 from tests.support.aio import run
-from tests.support.fake_manager import a_workload
+from tests.support.views import a_workload
 
 from workloads import WorkloadStatus as Status
 from workloads.aio._readiness import await_ready, is_ready, pause_after

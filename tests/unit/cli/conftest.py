@@ -1,4 +1,4 @@
-"""The command, called in this process against a manager that manages nothing."""
+"""The command, called in this process against a manager in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 
 import pytest
-from tests.support.fake_manager import FakeManager
+from tests.support.recording_manager import RecordingManager
 
 from workloads.cli import main
 from workloads.cli.invocation import Invocation
@@ -33,12 +33,12 @@ class Command:
     """Calls the command. ``manager`` is what it works on; ``invocation`` is what its global options said."""
 
     def __init__(self, capsys, monkeypatch) -> None:
-        self.manager = FakeManager()
+        self.manager = RecordingManager()
         self.invocation: Invocation | None = None
         self._capsys = capsys
         self._monkeypatch = monkeypatch
 
-        def opened(invocation: Invocation) -> FakeManager:
+        def opened(invocation: Invocation) -> RecordingManager:
             self.invocation = invocation
             return self.manager
 

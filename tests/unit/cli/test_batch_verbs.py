@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 
-import attrs
 import pytest
-from tests.support.fake_manager import FakeManager, a_workload
+from tests.support.recording_manager import RecordingManager, a_config
 
 from workloads.errors import WorkloadFailedError
 from workloads.model import WorkloadStatus
@@ -15,30 +14,37 @@ from workloads.model import WorkloadStatus
 
 @pytest.fixture
 def two(command):
-    command.manager = FakeManager(
-        a_workload("git", group="engineering"), a_workload("time"), a_workload("old", status=WorkloadStatus.STOPPED)
-    )
+    command.manager = RecordingManager(a_config("git", group="engineering"), a_config("time"), a_config("old"))
+    command.manager.set_status("old", WorkloadStatus.STOPPED)
     return command
 
 
 @pytest.mark.parametrize(
-    ("verb", "call", "line"),
+    ("verb", "call", "options", "line"),
     [
-        ("stop", "stop 30", "time: stopped"),
-        ("start", "start", "time: running at http://127.0.0.1:41733/mcp?time"),
-        ("restart", "restart 30", "time: running at http://127.0.0.1:41733/mcp?time"),
-        ("rm", "delete 30", "time: removed"),
+        ("stop", "stop_workloads", {"grace": 30.0}, "time: stopped"),
+        ("start", "start_workloads", {}, "time: running at http://127.0.0.1:41002/mcp"),
+        ("restart", "restart_workloads", {"grace": 30.0}, "time: running at http://127.0.0.1:41002/mcp"),
+        ("rm", "delete_workloads", {"grace": 30.0}, "time: removed"),
     ],
 )
-def test_each_workload_gets_a_line_with_its_outcome(two, verb, call, line):
+def test_each_workload_gets_a_line_with_its_outcome(two, verb, call, options, line):
     outcome = two(verb, "time")
     assert (outcome.code, outcome.out) == (0, f"{line}\n")
-    assert two.manager.calls == [(call, ("time",))]
+    assert two.manager.asked == [(call, ("time",), options)]
 
 
-@pytest.mark.parametrize("verb", ["stop", "start", "restart", "rm"])
-def test_all_are_attempted_and_one_failure_is_exit_code_1(two, verb):
-    two.manager.failures["git"] = WorkloadFailedError("git", "no luck")
+@pytest.mark.parametrize(
+    ("verb", "call"),
+    [
+        ("stop", "stop_workloads"),
+        ("start", "start_workloads"),
+        ("restart", "restart_workloads"),
+        ("rm", "delete_workloads"),
+    ],
+)
+def test_all_are_attempted_and_one_failure_is_exit_code_1(two, verb, call):
+    two.manager.fail_next(call, WorkloadFailedError("git", "no luck"), name="git")
     outcome = two(verb, "git", "time")
     assert outcome.code == 1
     assert outcome.out.startswith("time: ")
@@ -62,12 +68,12 @@ def test_a_name_that_does_not_exist_fails_alone(two):
 )
 def test_all_chooses_what_the_verb_has_something_to_do_for(two, verb, names):
     assert two(verb, "--all").code == 0
-    assert two.manager.calls[0][1] == names
+    assert two.manager.asked[0][1] == names
 
 
 def test_a_group_chooses_its_members(two):
     two("stop", "--group", "engineering")
-    assert two.manager.calls[0][1] == ("git",)
+    assert two.manager.asked[0][1] == ("git",)
 
 
 @pytest.mark.parametrize("arguments", [[], ["time", "--all"], ["--all", "--group", "engineering"], ["x", "-g", "y"]])
@@ -75,7 +81,7 @@ def test_names_all_and_group_exclude_each_other_and_one_is_needed(two, arguments
     outcome = two("stop", *arguments)
     assert outcome.code == 2
     assert "give names, --all or --group GROUP" in outcome.err
-    assert two.manager.calls == []
+    assert two.manager.asked == []
 
 
 def test_an_unknown_group_is_not_found(two):
@@ -89,12 +95,12 @@ def test_nothing_to_do_is_no_failure(command):
 
 def test_the_grace_is_passed_on(two):
     two("rm", "time", "--grace", "2.5")
-    assert two.manager.calls == [("delete 2.5", ("time",))]
+    assert two.manager.asked == [("delete_workloads", ("time",), {"grace": 2.5})]
 
 
 def test_a_stop_that_was_cut_says_so(two):
-    time = two.manager.workloads["time"]
-    two.manager.workloads["time"] = attrs.evolve(time, status_context="killed: it had not drained after 1 s")
+    reason = "killed: it had not drained after 1 s"
+    two.manager.intercept("get_workload", lambda name: two.manager.set_status(name, WorkloadStatus.STOPPED, reason))
     assert two("stop", "time").out == "time: stopped (killed: it had not drained after 1 s)\n"
 
 
@@ -125,24 +131,26 @@ def test_on_a_terminal_removing_all_asks_first_and_no_removes_nothing(two, monke
     outcome = two("rm", "--all")
     assert outcome.code == 130
     assert "Remove git, old, time?" in outcome.err
-    assert two.manager.calls == []
+    assert two.manager.asked == []
 
 
 @pytest.mark.parametrize(("arguments", "answer"), [(["--all"], "y\n"), (["--all", "--yes"], "n\n"), (["time"], "n\n")])
 def test_a_yes_in_either_way_or_names_remove(two, monkeypatch, arguments, answer):
     monkeypatch.setattr(sys, "stdin", Answer(answer))
     assert two("rm", *arguments).code == 0
-    assert two.manager.calls != []
+    assert two.manager.asked != []
 
 
 def test_ctrl_c_says_that_what_was_begun_is_finished(two, monkeypatch):
     go_on = threading.Event()
+    two.manager.intercept("stop_workloads", lambda _: go_on.wait(10))
+    stop = two.manager.stop_workloads
 
     class Interrupted:
         """A batch whose wait is interrupted while it is under way."""
 
         def __init__(self, names, **options) -> None:
-            self._batch = two.manager._batch("stop", names, lambda _: go_on.wait(10))
+            self._batch = stop(names, **options)
             self.names, self.done, self.results = self._batch.names, self._batch.done, self._batch.results
 
         def wait(self, timeout=None):

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 
-import attrs
 import pytest
+from tests.support.recording_manager import RecordingManager
 
 from workloads.cli.demo import story
 from workloads.completion import Completion
 from workloads.errors import WorkloadFailedError
-from workloads.model import WorkloadStatus
+from workloads.testing import ServerBehaviour
 
 
 @pytest.fixture(autouse=True)
-def called(monkeypatch):
-    """The tools that were called; each answers with its own name."""
-    called: list[tuple[str, str]] = []
+def called(command, monkeypatch):
+    """The tools that were called, of which workload and where; each answers with its own name."""
+    called: list[tuple[str, str, str]] = []
 
     def call_tool(url, tool, arguments):
-        called.append((url.partition("?")[2], tool))
+        [name] = [name for name, workload in command.manager.workloads.items() if workload.url == url]
+        called.append((name, tool, url))
         return f"answer of {tool}"
 
     monkeypatch.setattr(story, "call_tool", call_tool)
@@ -28,19 +29,24 @@ def called(monkeypatch):
 
 
 def calls(command) -> list[str]:
-    return [call[0] for call in command.manager.calls]
+    return [verb for verb, _, _ in command.manager.asked]
 
 
 @pytest.mark.needs("git", "mcp")
 def test_it_starts_uses_and_removes_three_servers(command, called):
-    command.manager.lines = ["a line \x1b[1m"]
+    command.manager.intercept("get_logs", lambda name: command.manager.add_log_line(name, "a line \x1b[1m"))
     outcome = command("demo")
     assert outcome.code == 0
-    assert sorted(called) == [("adder", "add"), ("git", "git_log"), ("time", "get_current_time")]
+    assert sorted(call[:2] for call in called) == [("adder", "add"), ("git", "git_log"), ("time", "get_current_time")]
     assert command.manager.workloads == {}
     assert calls(command)[:3] == ["run_workload_detached"] * 3
-    assert calls(command)[-2:] == ["stop 10", "delete 10"]
-    for told in ("running at http://127.0.0.1:41733/mcp?time", "answer of add", "time: a line \\x1b[1m", "Done in"):
+    everyone = ("time", "adder", "git")
+    assert command.manager.asked[-2:] == [
+        ("stop_workloads", everyone, {"grace": 10.0}),
+        ("delete_workloads", everyone, {"grace": 10.0}),
+    ]
+    places = [f"running at {url}\n" for _, _, url in called]
+    for told in (*places, "answer of add", "time: a line \\x1b[1m", "Done in"):
         assert told in outcome.out
 
 
@@ -64,14 +70,14 @@ def test_it_works_on_local_processes_in_a_private_folder_that_is_gone_afterwards
 
 @pytest.mark.needs("git", "mcp")
 def test_a_server_that_fails_is_told_the_others_are_shown_and_the_exit_code_is_1(command, called):
-    command.manager.failures["time"] = WorkloadFailedError("time", "exited with code 3")
+    command.manager.fail_next("run_workload_detached", WorkloadFailedError("time", "exited with code 3"), name="time")
     outcome = command("demo", "--json")
     summary = json.loads(outcome.out)
     assert outcome.code == 1
     assert summary["ok"] is False
     failed = [step for step in summary["steps"] if not step["ok"]]
     assert failed[0]["error"] == "workload 'time' failed: exited with code 3"
-    assert sorted(name for name, _ in called) == ["adder", "git"]
+    assert sorted(name for name, _, _ in called) == ["adder", "git"]
 
 
 @pytest.mark.needs("git", "mcp")
@@ -115,20 +121,12 @@ def test_without_its_extra_it_says_what_to_install(command, monkeypatch):
 
 
 @pytest.mark.needs("git", "mcp")
-def test_a_server_that_ends_at_its_start_is_a_failed_step_with_its_last_words(command, monkeypatch):
-    command.manager.lines = ["fetching"]
-    create = command.manager._create
-
-    def broken(config):
-        workload = attrs.evolve(create(config), status=WorkloadStatus.ERROR, status_context="exited with code 2")
-        command.manager.workloads[config.name] = workload
-        return workload
-
-    monkeypatch.setattr(command.manager, "_create", broken)
+def test_a_server_that_ends_at_its_start_is_a_failed_step_with_its_last_words(command):
+    command.manager = RecordingManager(behaviour=lambda _: ServerBehaviour.DIES)
     outcome = command("demo")
     assert outcome.code == 1
-    assert "workload 'time' failed: exited with code 2" in outcome.out
-    assert "last log lines:\n  fetching" in outcome.out
+    assert "workload 'time' failed: exited with code 1" in outcome.out
+    assert "last log lines:\n  exiting with code 1" in outcome.out
 
 
 @pytest.mark.needs("git", "mcp")
@@ -153,12 +151,6 @@ def test_a_folder_that_cannot_be_made_ready_ends_the_story(command, monkeypatch)
 
 @pytest.mark.needs("git", "mcp")
 def test_a_server_that_never_becomes_ready_is_given_up(command, monkeypatch):
-    create = command.manager._create
-
-    def slow(config):
-        command.manager.workloads[config.name] = attrs.evolve(create(config), status=WorkloadStatus.STARTING)
-        return command.manager.workloads[config.name]
-
-    monkeypatch.setattr(command.manager, "_create", slow)
+    command.manager = RecordingManager(behaviour=lambda _: ServerBehaviour.NEVER_READY)
     monkeypatch.setattr(story, "_READY_TIMEOUT", 0.0)
     assert "workload 'git' was not ready after 0 s: starting" in command("demo").out

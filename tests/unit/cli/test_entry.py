@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
-from tests.support.fake_manager import a_workload
+from tests.support.recording_manager import RecordingManager, a_config
 
 from workloads.cli.exit_codes import ExitCode, of_error
 from workloads.errors import (
@@ -57,12 +58,12 @@ def test_debug_shows_the_traceback_too(command):
 
 
 def test_a_message_cannot_act_on_the_terminal(command):
-    command.manager.failures["time"] = StateError(path="/x", reason="\x1b[2J")  # type: ignore[arg-type]  # any text
+    command.manager.fail_next("get_workload", StateError(path=Path("/x"), reason="\x1b[2J"))
     assert "\x1b" not in command("get", "time").err
 
 
 def test_an_unexpected_error_is_called_a_defect_and_says_how_to_see_more(command):
-    command.manager.failures["time"] = ZeroDivisionError("by zero")
+    command.manager.fail_next("get_workload", ZeroDivisionError("by zero"))
     outcome = command("get", "time")
     assert outcome.code == ExitCode.FAILURE
     assert outcome.err == (
@@ -71,12 +72,12 @@ def test_an_unexpected_error_is_called_a_defect_and_says_how_to_see_more(command
 
 
 def test_an_error_of_the_system_is_no_defect_of_ours(command):
-    command.manager.failures["time"] = PermissionError(13, "Permission denied", "/somewhere")
+    command.manager.fail_next("get_workload", PermissionError(13, "Permission denied", "/somewhere"))
     assert command("get", "time").err == "error: /somewhere: Permission denied\n"
 
 
 def test_ctrl_c_says_so_and_the_next_one_ends_the_process_at_once(command):
-    command.manager.failures["time"] = KeyboardInterrupt()
+    command.manager.fail_next("get_workload", KeyboardInterrupt())
     outcome = command("get", "time")
     assert (outcome.code, outcome.err) == (ExitCode.INTERRUPTED, "interrupted\n")
     assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
@@ -93,7 +94,7 @@ def test_a_closed_pipe_ends_it_without_a_word(command, monkeypatch):
         def flush(self) -> None:
             raise BrokenPipeError(32, "Broken pipe")
 
-    command.manager.workloads["time"] = a_workload()
+    command.manager = RecordingManager(a_config())
     monkeypatch.setattr(sys, "stdout", Closed())
     outcome = command("list")
     assert (outcome.code, outcome.err) == (ExitCode.OUTPUT_CLOSED, "")

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.support.fake_manager import FakeGroups, FakeManager, a_workload
-
-import workloads.factory
+from tests.support.recording_manager import RecordingManager, a_config
 
 
 @pytest.fixture
-def grouped(command, monkeypatch):
-    monkeypatch.setattr(workloads.factory, "new_group_manager", FakeGroups)
-    command.manager = FakeManager(a_workload("time"), a_workload("git", group="engineering"))
+def grouped(command):
+    command.manager = RecordingManager(a_config("time"), a_config("git", group="engineering"))
     return command
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.support.fake_manager import FakeManager, a_workload
+from tests.support.recording_manager import RecordingManager, a_config
 
 from workloads.model import WorkloadStatus
 
 
 @pytest.fixture
 def three(command):
-    command.manager = FakeManager(
-        a_workload("zeta", labels={"team": "search"}, group="engineering"),
-        a_workload("alpha"),
-        a_workload("mid", status=WorkloadStatus.STOPPED, url="", group="engineering"),
+    command.manager = RecordingManager(
+        a_config("zeta", container_labels={"team": "search"}, group="engineering"),
+        a_config("alpha"),
+        a_config("mid", group="engineering"),
     )
+    command.manager.set_status("mid", WorkloadStatus.STOPPED)
     return command
 
 
@@ -36,7 +37,7 @@ def test_off_a_terminal_it_is_plain_columns_of_what_runs(three):
 def test_all_shows_the_others_too(three):
     outcome = three("list", "--all")
     assert names(outcome) == ["alpha", "mid", "zeta"]
-    assert outcome.out.splitlines()[2].split()[:3] == ["mid", "stopped", "-"]
+    assert outcome.out.splitlines()[2].split()[:3] == ["mid", "stopped", "http://127.0.0.1:41003/mcp"]
 
 
 def test_ls_is_the_same(three):
@@ -67,7 +68,7 @@ def test_a_label_without_key_or_value_is_a_usage_error(three, label):
 
 def test_json_is_an_array_of_objects_whatever_there_is(three):
     assert [each["name"] for each in json.loads(three("list", "--json", "--all").out)] == ["alpha", "mid", "zeta"]
-    three.manager = FakeManager()
+    three.manager = RecordingManager()
     assert json.loads(three("list", "--json").out) == []
 
 
@@ -77,7 +78,8 @@ def test_none_is_told_on_standard_error(command):
 
 
 def test_when_none_runs_the_others_are_pointed_to(command):
-    command.manager = FakeManager(a_workload(status=WorkloadStatus.STOPPED))
+    command.manager = RecordingManager(a_config())
+    command.manager.set_status("time", WorkloadStatus.STOPPED)
     assert command("list").err == "no workload runs; `workloads list --all` shows the others\n"
 
 
@@ -85,10 +87,10 @@ def test_on_a_terminal_it_is_a_table_with_colour(three):
     outcome = three.on_terminal("list", "--all")
     lines = outcome.out.splitlines()
     assert "\x1b[32m" in lines[1]
-    assert [text for text in ("alpha", "http://127.0.0.1:41733/mcp?alpha", "default") if text not in lines[1]] == []
+    assert [text for text in ("alpha", "http://127.0.0.1:41002/mcp", "default") if text not in lines[1]] == []
     assert "\x1b[2m" in lines[2]
 
 
 def test_on_a_terminal_names_are_no_markup(command):
-    command.manager = FakeManager(a_workload("time", group="[red]x[/red]"))
+    command.manager = RecordingManager(a_config(), runtime="[red]x[/red]")
     assert "[red]x[/red]" in command.on_terminal("list").out

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.fake_manager import FakeManager, a_workload
+from tests.support.recording_manager import RecordingManager, a_config
+
+from workloads.model import WorkloadStatus
 
 
 @pytest.fixture
 def talkative(command):
-    command.manager = FakeManager(a_workload())
-    command.manager.lines = ["first", "\x1b[2Jsecond\tcolumn", "third\r"]
-    command.manager.proxy_lines = ['{"message": "listening"}']
+    command.manager = RecordingManager(a_config(backend_replicas=2))
+    for replica, line in ((0, "first"), (0, "\x1b[2Jsecond\tcolumn"), (1, "third\r")):
+        command.manager.add_log_line("time", line, replica=replica)
+    command.manager.add_log_line("time", '{"message": "ready"}', proxy=True)
     return command
 
 
@@ -24,32 +27,32 @@ def test_raw_leaves_them(talkative):
 
 
 def test_the_server_is_asked_for_what_the_options_say(talkative):
-    talkative("logs", "time", "-n", "2", "--replica", "1")
-    assert talkative.manager.calls == [("get_logs", ("time", False, 2, 1))]
+    assert talkative("logs", "time", "-n", "2", "--replica", "1").out == "third\\x0d\n"
+    assert talkative.manager.asked == [("get_logs", ("time",), {"follow": False, "lines": 2, "replica": 1})]
 
 
 def test_all_lines_are_the_default_and_none_is_possible(talkative):
     talkative("logs", "time")
     talkative("logs", "time", "--lines", "0")
-    assert [call[1][2] for call in talkative.manager.calls] == [None, 0]
+    assert [options["lines"] for _, _, options in talkative.manager.asked] == [None, 0]
 
 
 def test_the_proxy_has_logs_of_its_own(talkative):
-    outcome = talkative("logs", "time", "--proxy", "-n", "5")
-    assert outcome.out == '{"message": "listening"}\n'
-    assert talkative.manager.calls == [("get_proxy_logs", ("time", False, 5))]
+    outcome = talkative("logs", "time", "--proxy", "-n", "1")
+    assert outcome.out == '{"message": "ready"}\n'
+    assert talkative.manager.asked == [("get_proxy_logs", ("time",), {"follow": False, "lines": 1})]
 
 
-def test_follow_goes_on_until_the_stream_ends_and_closes_it(talkative):
+def test_follow_goes_on_until_the_stream_ends_and_closes_it(talkative, monkeypatch):
     lines = talkative.manager.get_logs
 
     def ending(name, **options):
         stream = lines(name, **options)
-        stream.put("later")
-        stream.put(None)
+        talkative.manager.add_log_line(name, "later")
+        talkative.manager.set_status(name, WorkloadStatus.STOPPED)
         return stream
 
-    talkative.manager.get_logs = ending
+    monkeypatch.setattr(talkative.manager, "get_logs", ending)
     assert talkative("logs", "time", "--follow").out.splitlines()[-1] == "later"
     assert talkative.manager.streams[0].closed.is_set()
 

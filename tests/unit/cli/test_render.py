@@ -8,7 +8,7 @@ from datetime import timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.fake_manager import CREATED, a_workload
+from tests.support.views import CREATED, a_workload
 
 from workloads.cli import render
 from workloads.errors import WorkloadNotFoundError

@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.fake_manager import FakeManager, a_workload
+from tests.support.recording_manager import RecordingManager, a_config
 
 from workloads.cli.overrides import overridden
-from workloads.errors import WorkloadFailedError, WorkloadNotReadyError
-
-if TYPE_CHECKING:
-    from workloads.config import RunConfig
+from workloads.errors import WorkloadNotFoundError, WorkloadNotReadyError
+from workloads.model import WorkloadStatus
+from workloads.testing import ServerBehaviour
 
 
 @pytest.mark.parametrize(
@@ -49,42 +47,42 @@ def test_options_win_over_a_file_and_add_to_its_collections():
 
 def test_it_runs_and_prints_where(command):
     outcome = command("run", "time", "uvx://mcp-server-time", "--", "--local-timezone=UTC")
-    assert (outcome.code, outcome.out) == (0, "time is running at http://127.0.0.1:41733/mcp?time\n")
-    config = command.manager.configs["time"]
+    assert (outcome.code, outcome.out) == (0, "time is running at http://127.0.0.1:41001/mcp\n")
+    config = command.manager.get_run_config("time")
     assert (config.image, config.cmd_args) == ("uvx://mcp-server-time", ("--local-timezone=UTC",))
-    assert command.manager.calls == [("run_workload_detached", 60.0)]
+    assert command.manager.asked == [("run_workload_detached", ("time",), {"wait": 60.0})]
 
 
 def test_what_follows_the_dashes_is_left_alone_even_if_it_looks_like_options(command):
     command(
         "run", "notes", "--transport", "streamable-http", "--target-port", "8080", "--", "serve", "--help", "--", "-x"
     )
-    config = command.manager.configs["notes"]
+    config = command.manager.get_run_config("notes")
     assert config.command == ("serve", "--help", "--", "-x")
     assert (str(config.transport), config.target_port) == ("streamable-http", 8080)
 
 
 def test_image_is_another_way_to_say_source(command):
     command("run", "time", "--image", "uvx://mcp-server-time")
-    assert command.manager.configs["time"].image == "uvx://mcp-server-time"
+    assert command.manager.get_run_config("time").image == "uvx://mcp-server-time"
     assert command("run", "x", "uvx://a", "--image", "uvx://b").code == 2
 
 
 @pytest.mark.parametrize(("options", "wait"), [(["--wait", "5"], 5.0), (["--no-wait"], None), ([], 60.0)])
 def test_the_wait_is_passed_on(command, options, wait):
     command("run", "time", "uvx://mcp-server-time", *options)
-    assert command.manager.calls == [("run_workload_detached", wait)]
+    assert command.manager.asked == [("run_workload_detached", ("time",), {"wait": wait})]
 
 
 def test_json_prints_the_workload(command):
     outcome = command("run", "time", "uvx://mcp-server-time", "--json")
-    assert json.loads(outcome.out)["url"] == "http://127.0.0.1:41733/mcp?time"
+    assert json.loads(outcome.out)["url"] == "http://127.0.0.1:41001/mcp"
 
 
 def test_a_variable_without_value_is_taken_from_here(command, monkeypatch):
     monkeypatch.setenv("TOKEN_FILE", "/run/token")
     command("run", "time", "uvx://t", "-e", "A=1=2", "-e", "TOKEN_FILE", "-e", "EMPTY=")
-    assert command.manager.configs["time"].env_vars == {"A": "1=2", "TOKEN_FILE": "/run/token", "EMPTY": ""}
+    assert command.manager.get_run_config("time").env_vars == {"A": "1=2", "TOKEN_FILE": "/run/token", "EMPTY": ""}
 
 
 def test_a_variable_that_is_not_set_here_is_a_usage_error(command):
@@ -111,8 +109,8 @@ def test_a_file_is_read_and_options_win(command, tmp_path, name):
     file.write_text(FILES[name])
     assert command("run", "--from-config", str(file), "--port", "5000").code == 0
     assert command("run", "other", "--from-config", str(file)).code == 0
-    configs = command.manager.configs
-    assert [(each.name, each.image, each.port) for each in configs.values()] == [
+    configs = [command.manager.get_run_config(each) for each in ("notes", "other")]
+    assert [(each.name, each.image, each.port) for each in configs] == [
         ("notes", "uvx://notes", 5000),
         ("other", "uvx://notes", 4000),
     ]
@@ -122,7 +120,7 @@ def test_a_file_is_read_and_options_win(command, tmp_path, name):
 def test_a_dash_reads_standard_input(command, monkeypatch, text):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert command("run", "--from-config", "-").code == 0
-    assert command.manager.configs["notes"].port == 4000
+    assert command.manager.get_run_config("notes").port == 4000
 
 
 def test_a_bad_file_is_exit_code_2_with_every_problem_and_the_files_name(command, tmp_path):
@@ -138,15 +136,16 @@ def test_an_absent_file_is_a_usage_error(command, tmp_path):
 
 
 def test_an_existing_name_fails(command):
-    command.manager = FakeManager(a_workload("time"))
+    command.manager = RecordingManager(a_config("time"))
     outcome = command("run", "time", "uvx://t")
     assert outcome.code == 1
     assert "workload 'time' already exists (running)" in outcome.err
 
 
 def test_one_that_is_not_ready_in_time_shows_its_last_lines(command):
-    command.manager.failures["time"] = WorkloadNotReadyError(
-        "time", waited=60, status="starting", logs=["fetching\x1b[1m"]
+    command.manager.fail_next(
+        "run_workload_detached",
+        WorkloadNotReadyError("time", waited=60, status="starting", logs=["fetching\x1b[1m"]),
     )
     outcome = command("run", "time", "uvx://t")
     assert outcome.code == 1
@@ -157,26 +156,27 @@ def test_progress_is_told_on_standard_error(command):
     assert command("run", "time", "uvx://t").err.splitlines()[0] == "time: starting"
 
 
-def test_in_the_foreground_it_shows_what_the_server_writes_until_it_ends(command):
-    command.manager.lines = ["hello \x1b[1m"]
+def test_in_the_foreground_it_shows_what_the_server_writes_until_it_ends(command, monkeypatch):
+    open_log = command.manager.get_logs
 
-    def live(config: RunConfig) -> None:
-        while not command.manager.streams:
-            pass
-        command.manager.streams[0].put("bye")
-        command.manager.streams[0].put(None)
+    def live(name: str, **options):
+        if command.manager.get_workload(name).status is not WorkloadStatus.RUNNING:
+            raise WorkloadNotFoundError(name)  # it is looked for again
+        command.manager.add_log_line(name, "hello \x1b[1m")
+        stream = open_log(name, **options)
+        command.manager.add_log_line(name, "bye")
+        command.manager.set_status(name, WorkloadStatus.STOPPED)
+        return stream
 
-    command.manager.foreground = live
+    monkeypatch.setattr(command.manager, "get_logs", live)
     outcome = command("run", "time", "uvx://t", "--foreground")
     assert outcome.code == 0
     assert outcome.out == "hello \\x1b[1m\nbye\n"
+    assert command.manager.asked[0] == ("run_workload", ("time",), {})
 
 
 def test_in_the_foreground_a_failure_is_one(command):
-    def fail(config: RunConfig) -> None:
-        raise WorkloadFailedError(config.name, "exited with code 3")
-
-    command.manager.foreground = fail
+    command.manager = RecordingManager(behaviour=lambda _: ServerBehaviour.DIES)
     outcome = command("run", "time", "uvx://t", "--foreground")
     assert outcome.code == 1
-    assert "workload 'time' failed: exited with code 3" in outcome.err
+    assert "workload 'time' failed: exited with code 1" in outcome.err

@@ -7,7 +7,7 @@ import json
 import sys
 
 import pytest
-from tests.support.fake_manager import FakeManager, a_workload
+from tests.support.recording_manager import RecordingManager, a_config
 from tests.support.secret_store import SecretStore
 
 import workloads.secrets
@@ -58,15 +58,21 @@ def typed(monkeypatch):
     return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
+class OfDocuments(RecordingManager):
+    """A manager with these workloads, as others wrote them: some say what is not run here."""
+
+    def __init__(self, documents) -> None:
+        super().__init__(*(a_config(name) for name in documents))
+        self._documents = documents
+
+    def get_run_config(self, name):
+        return RunConfig.from_dict({"name": name, "image": "uvx://a", **self._documents[name]})
+
+
 def using(*references, **more):
     """A manager with workloads, each of which refers to one of these secrets, or to those of its own run config."""
-    configs = {f"w{number}": {"secrets": [f"{name},target=X"]} for number, name in enumerate(references)}
-    configs |= more
-    manager = FakeManager(*(a_workload(name) for name in configs))
-    manager.configs = {
-        name: RunConfig.from_dict({"name": name, "image": "uvx://a", **document}) for name, document in configs.items()
-    }
-    return manager
+    documents = {f"w{number}": {"secrets": [f"{name},target=X"]} for number, name in enumerate(references)}
+    return OfDocuments(documents | more)
 
 
 # set
