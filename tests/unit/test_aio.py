@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.aio import run
-from tests.support.fake_manager import FakeManager, FakeStream, a_workload
+from tests.support.recording_manager import RecordedStream, RecordingManager, a_config
 from tests.support.waiting import wait_until
 
 from workloads import RunConfig, WorkloadStatus, aio, manager
@@ -29,6 +29,8 @@ from workloads.errors import (
     WorkloadFailedError,
     WorkloadNotFoundError,
 )
+from workloads.model import EventType, WorkloadEvent
+from workloads.testing import InMemoryManager
 
 PAIRS = [
     (manager.WorkloadReader, aio.AsyncWorkloadReader),
@@ -48,14 +50,14 @@ TWINS = {
 CONFIG = RunConfig(name="time", image="uvx://mcp-server-time")
 
 
-class SlowManager(FakeManager):
-    """A fake whose verbs wait until they may go on; what enters a verb is seen from outside."""
+class SlowManager(RecordingManager):
+    """Its verbs wait until they may go on; what enters a verb is seen from outside."""
 
-    def __init__(self, *workloads) -> None:
-        super().__init__(*workloads)
+    def __init__(self, *configs) -> None:
+        super().__init__(*configs)
         self.go = threading.Event()
         self.entered = threading.Semaphore(0)
-        self.outcome: BaseException | None = None
+        self.fails_as: WorkloadStatus | None = None
         self.threads: set[str] = set()
 
     def _linger(self) -> None:
@@ -70,38 +72,59 @@ class SlowManager(FakeManager):
     def run_workload_detached(self, config, *, wait=None):
         self._linger()
         workload = super().run_workload_detached(config, wait=wait)
-        if self.outcome is not None:
-            raise self.outcome
+        if self.fails_as is not None:
+            self.set_status(config.name, self.fails_as)
+            raise WorkloadFailedError(config.name, "it did not start")
         return workload
 
     def move_to_group(self, names, source, target):
         self._linger()
-        self.calls.append(("move_to_group", (tuple(names), source, target)))
-
-    def update_workload(self, name, config, *, grace=30.0):
-        def update() -> None:
-            self.configs[name] = config
-
-        self.calls.append((f"update {grace:g}", (name, config)))
-        return Completion({name: update}, single=True)
-
-    def stop_workloads(self, names, *, grace=30.0):
-        completion = super().stop_workloads(names, grace=grace)
-        completion.wait(10)
-        if all(error is None for error in completion.results().values()):
-            self.go.set()
-        return completion
-
-    def watch_workloads(self, *, group=None):
-        stream = FakeStream([], follow=True)
-        self.streams.append(stream)
-        return stream
+        super().move_to_group(names, source, target)
 
 
-def ready(*workloads) -> SlowManager:
-    fake = SlowManager(*workloads)
+class LateManager(RecordingManager):
+    """It is asked to run a workload, and does so only when it may go on."""
+
+    def __init__(self, *configs) -> None:
+        super().__init__(*configs)
+        self.go = threading.Event()
+        self.entered = threading.Event()
+
+    def run_workload(self, config):
+        self.entered.set()
+        assert self.go.wait(10)
+        super().run_workload(config)
+
+
+def ready(*configs) -> SlowManager:
+    fake = SlowManager(*configs)
     fake.go.set()
     return fake
+
+
+def writing(*lines) -> RecordingManager:
+    """A manager whose workload ``a`` has written these lines."""
+    fake = RecordingManager(a_config("a"))
+    for line in lines:
+        fake.add_log_line("a", line)
+    return fake
+
+
+def logs_as(kind, fake) -> list[RecordedStream]:
+    """Let the logs of a manager be of this kind; they are listed as they are opened."""
+    opened: list[RecordedStream] = []
+    get_logs = fake.get_logs
+
+    def wrapped(name, **options):
+        opened.append(kind(get_logs(name, **options)))
+        return opened[-1]
+
+    fake.get_logs = wrapped
+    return opened
+
+
+def runs(fake) -> bool:
+    return "time" in fake.workloads and fake.workloads["time"].status is WorkloadStatus.RUNNING
 
 
 async def until(condition) -> None:
@@ -137,7 +160,7 @@ def test_the_async_protocols_have_the_verbs_and_parameters_of_the_sync_ones(sync
 
 
 def test_the_adapter_has_every_verb_with_the_parameters_of_the_protocol():
-    adapter = type(to_async(FakeManager()))
+    adapter = type(to_async(RecordingManager()))
     for name, verb in inspect.getmembers(aio.AsyncManager, inspect.isfunction):
         if name.startswith("__") and name not in TWINS.values():
             continue
@@ -156,7 +179,8 @@ def test_the_async_factory_has_the_parameters_of_the_sync_one():
 
 
 def test_reads_give_what_the_manager_gives_and_raise_what_it_raises():
-    fake = ready(a_workload("a", labels={"team": "x"}), a_workload("b", status=WorkloadStatus.STOPPED))
+    fake = ready(a_config("a", container_labels={"team": "x"}), a_config("b"))
+    fake.set_status("b", WorkloadStatus.STOPPED)
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -175,7 +199,7 @@ def test_reads_give_what_the_manager_gives_and_raise_what_it_raises():
 
 
 def test_a_hundred_reads_at_once_share_the_workers_and_leave_the_loop_free():
-    fake = SlowManager(a_workload("a"))
+    fake = SlowManager(a_config("a"))
 
     async def body() -> None:
         async with to_async(fake, workers=4) as manager:
@@ -204,7 +228,7 @@ def test_a_read_that_is_out_of_time_is_abandoned_at_once():
 
 
 def test_batch_verbs_check_first_and_give_a_completion_to_await():
-    fake = ready(a_workload("a"))
+    fake, changed = ready(a_config("a")), a_config("a", port=4000)
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -215,19 +239,26 @@ def test_batch_verbs_check_first_and_give_a_completion_to_await():
             assert await (await manager.restart_workloads(["a"], grace=4)) == {"a": None}
             with pytest.raises(BatchError):
                 await (await manager.stop_workloads(["nobody"]))
-            assert await (await manager.update_workload("a", CONFIG, grace=6)) == {"a": None}
-            assert await manager.get_run_config("a") == CONFIG
+            assert await (await manager.update_workload("a", changed, grace=6)) == {"a": None}
+            assert await manager.get_run_config("a") == changed
             assert await (await manager.delete_workloads(["a"], grace=5)) == {"a": None}
 
     run(body())
-    assert [verb for verb, _ in fake.calls] == ["stop 3", "start", "restart 4", "stop 30", "update 6", "delete 5"]
+    assert fake.asked == [
+        ("stop_workloads", ("a",), {"grace": 3}),
+        ("start_workloads", ("a",), {}),
+        ("restart_workloads", ("a",), {"grace": 4}),
+        ("stop_workloads", ("nobody",), {"grace": 30.0}),
+        ("update_workload", ("a",), {"grace": 6}),
+        ("delete_workloads", ("a",), {"grace": 5}),
+    ]
 
 
 def test_context_variables_reach_calls_and_streams():
     variable = contextvars.ContextVar("variable", default="nothing")
     seen: list[str] = []
 
-    class Seeing(FakeManager):
+    class Seeing(RecordingManager):
         def does_workload_exist(self, name):
             seen.append(variable.get())
             return True
@@ -238,7 +269,7 @@ def test_context_variables_reach_calls_and_streams():
 
     async def body() -> None:
         variable.set("something")
-        async with to_async(Seeing(a_workload("a"))) as manager:
+        async with to_async(Seeing(a_config("a"))) as manager:
             await manager.does_workload_exist("a")
             async with manager.get_logs("a"):
                 pass
@@ -248,8 +279,9 @@ def test_context_variables_reach_calls_and_streams():
 
 
 def test_a_stop_iteration_of_a_defective_manager_is_raised_as_a_runtime_error():
-    fake = FakeManager()
-    fake.failures["a"] = StopIteration()
+    fake = RecordingManager()
+    for verb in ("get_workload", "get_logs"):
+        fake.fail_next(verb, StopIteration())
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -281,8 +313,10 @@ def test_a_cancelled_detached_run_leaves_no_workload():
             assert fake.workloads == {}
 
     run(body())
-    assert [verb for verb, _ in fake.calls] == ["run_workload_detached", "delete 5"]
-    assert fake.calls[0] == ("run_workload_detached", None), "the manager itself does not wait"
+    assert fake.asked == [
+        ("run_workload_detached", ("time",), {"wait": None}),  # the manager itself does not wait
+        ("delete_workloads", ("time",), {"grace": 5.0}),
+    ]
 
 
 def test_a_detached_run_that_is_out_of_time_leaves_no_workload_and_is_a_timeout_error():
@@ -316,8 +350,8 @@ def test_a_call_cancelled_in_the_moment_it_ends_is_undone():
 
 
 def test_a_cancelled_detached_run_deletes_no_workload_of_others():
-    other = a_workload("time")
-    fake = SlowManager(other)
+    fake = SlowManager(CONFIG)
+    present = fake.workloads
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -327,43 +361,45 @@ def test_a_cancelled_detached_run_deletes_no_workload_of_others():
                 await task
 
     run(body())
-    assert fake.workloads == {"time": other}
-    assert [verb for verb, _ in fake.calls] == ["run_workload_detached"]
+    assert fake.workloads == present
+    assert [verb for verb, _, _ in fake.asked] == ["run_workload_detached"]
 
 
 def test_a_cancelled_detached_run_deletes_no_workload_that_others_created_meanwhile():
-    fake = SlowManager()
-    other = a_workload("time", status=WorkloadStatus.ERROR)
+    class Refused(SlowManager):
+        """Another's workload, whose name was taken, fails before anybody can look at it."""
+
+        def run_workload_detached(self, config, *, wait=None):
+            with pytest.raises(WorkloadExistsError) as raised:
+                super().run_workload_detached(config, wait=wait)
+            others.set_status("time", WorkloadStatus.ERROR)
+            raise raised.value
+
+    fake = Refused()
+    others = InMemoryManager(same_as=fake)
 
     async def body() -> None:
         async with to_async(fake) as manager:
             task = await cancelled_in(fake, manager.run_workload_detached(CONFIG))
-            fake.workloads["time"] = other
+            others.run_workload_detached(CONFIG)
             fake.go.set()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
     run(body())
-    assert fake.workloads == {"time": other}
+    assert [workload.status for workload in fake.workloads.values()] == [WorkloadStatus.ERROR]
+    assert [verb for verb, _, _ in fake.asked] == ["run_workload_detached"]
 
 
 @pytest.mark.parametrize(("status", "left"), [(WorkloadStatus.ERROR, []), (WorkloadStatus.RUNNING, ["time"])])
 def test_a_cancelled_detached_run_that_failed_removes_only_its_own_record_of_that(status, left):
     fake = SlowManager()
-    fake.outcome = WorkloadFailedError("time", "it did not start")
+    fake.fails_as = status
 
     async def body() -> None:
         async with to_async(fake) as manager:
             task = await cancelled_in(fake, manager.run_workload_detached(CONFIG))
             threading.Timer(0.05, fake.go.set).start()
-            original = fake._create
-
-            def create(config):
-                original(config)
-                fake.workloads["time"] = a_workload("time", status=status)
-                return fake.workloads["time"]
-
-            fake._create = create
             with pytest.raises(asyncio.CancelledError):
                 await task
 
@@ -372,12 +408,8 @@ def test_a_cancelled_detached_run_that_failed_removes_only_its_own_record_of_tha
 
 
 def test_a_cancelled_detached_run_stops_what_replaced_a_workload_in_error():
-    class Replacing(SlowManager):
-        def _create(self, config):
-            self.workloads.pop(config.name)
-            return super()._create(config)
-
-    fake = Replacing(a_workload("time", status=WorkloadStatus.ERROR))
+    fake = SlowManager(CONFIG)
+    fake.set_status("time", WorkloadStatus.ERROR)
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -404,7 +436,7 @@ def test_a_call_cancelled_before_its_turn_is_never_made():
             await reading
 
     run(body())
-    assert fake.calls == []
+    assert fake.asked == []
 
 
 def test_what_cannot_be_undone_is_logged_and_the_cancellation_still_raised(caplog):
@@ -428,28 +460,27 @@ def test_what_cannot_be_undone_is_logged_and_the_cancellation_still_raised(caplo
 
 
 def test_a_foreground_run_ends_with_its_workload_and_takes_no_worker():
-    fake = FakeManager()
-    ended = threading.Event()
-    fake.foreground = lambda config: ended.wait(10)
+    fake = RecordingManager()
 
     async def body() -> None:
         async with to_async(fake, workers=1) as manager:
             task = asyncio.ensure_future(manager.run_workload(CONFIG))
-            await until(lambda: "time" in fake.workloads)
+            await until(lambda: runs(fake))
             assert await manager.does_workload_exist("time"), "the only worker is free"
-            ended.set()
+            fake.set_status("time", WorkloadStatus.STOPPED)
             assert await task is None
 
     run(body())
 
 
 def test_a_cancelled_foreground_run_stops_its_workload_and_waits_for_that():
-    fake = SlowManager()
-    fake.foreground = lambda config: fake._linger()
+    fake = RecordingManager()
 
     async def body() -> None:
         async with to_async(fake) as manager:
-            task = await cancelled_in(fake, manager.run_workload(CONFIG))
+            task = asyncio.ensure_future(manager.run_workload(CONFIG))
+            await until(lambda: runs(fake))
+            task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
@@ -458,25 +489,15 @@ def test_a_cancelled_foreground_run_stops_its_workload_and_waits_for_that():
 
 
 def test_a_foreground_run_cancelled_before_its_workload_is_there_stops_it_as_soon_as_it_is():
-    fake = SlowManager()
-    entered, go = threading.Event(), threading.Event()
-    original = fake._create
-
-    def create(config):
-        entered.set()
-        assert go.wait(10)
-        return original(config)
-
-    fake._create = create
-    fake.foreground = lambda config: fake._linger()
+    fake = LateManager()
 
     async def body() -> None:
         async with to_async(fake) as manager:
             task = asyncio.ensure_future(manager.run_workload(CONFIG))
-            await until(entered.is_set)
+            await until(fake.entered.is_set)
             task.cancel()
-            await until(lambda: any(verb == "stop 30" for verb, _ in fake.calls))
-            go.set()
+            await until(lambda: ("stop_workloads", ("time",), {"grace": 30.0}) in fake.asked)
+            fake.go.set()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
@@ -485,21 +506,14 @@ def test_a_foreground_run_cancelled_before_its_workload_is_there_stops_it_as_soo
 
 
 def test_a_cancelled_foreground_run_of_a_name_that_is_taken_stops_nothing():
-    fake = FakeManager(a_workload("time"))
-    go = threading.Event()
-
-    def refuse(config):
-        assert go.wait(10)
-        raise WorkloadExistsError("time", WorkloadStatus.RUNNING)
-
-    fake._create = refuse
+    fake = LateManager(CONFIG)
 
     async def body() -> None:
         async with to_async(fake) as manager:
             task = asyncio.ensure_future(manager.run_workload(CONFIG))
-            await until(lambda: fake.calls)
+            await until(fake.entered.is_set)
             task.cancel()
-            threading.Timer(0.3, go.set).start()
+            threading.Timer(0.3, fake.go.set).start()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
@@ -508,7 +522,8 @@ def test_a_cancelled_foreground_run_of_a_name_that_is_taken_stops_nothing():
 
 
 def test_a_cancelled_move_is_waited_for():
-    fake = SlowManager()
+    fake = SlowManager(a_config("a"))
+    fake.groups.create("b")
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -518,7 +533,7 @@ def test_a_cancelled_move_is_waited_for():
             fake.go.set()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert fake.calls == [("move_to_group", (("a",), "default", "b"))]
+            assert fake.workloads["a"].group == "b"
 
     run(body())
 
@@ -527,28 +542,28 @@ def test_a_cancelled_move_is_waited_for():
 
 
 def test_a_stream_ends_with_what_the_manager_has():
-    fake = FakeManager(a_workload("a"))
-    fake.lines = [f"line {number}" for number in range(500)]
+    fake = RecordingManager(a_config("a", backend_replicas=2))
+    written = [f"line {number}" for number in range(500)]
+    for number, line in enumerate(written):
+        fake.add_log_line("a", line, replica=number % 2)
+    fake.add_log_line("a", "proxy", proxy=True)
 
     async def body() -> None:
         async with to_async(fake) as manager:
             async with manager.get_logs("a", lines=9, replica=1) as lines:
                 assert isinstance(lines, aio.AsyncStream)
-                assert [line async for line in lines] == fake.lines
+                assert [line async for line in lines] == written[1::2][-9:]
                 assert [line async for line in lines] == [], "it stays at its end"
-            fake.proxy_lines = ["proxy"]
-            assert [line async for line in manager.get_proxy_logs("a", lines=3)] == ["proxy"]
-            assert [line async for line in await manager.get_logs("a")] == fake.lines
+            assert [line async for line in manager.get_proxy_logs("a", lines=1)] == ["proxy"]
+            assert [line async for line in await manager.get_logs("a")] == written
 
     run(body())
-    assert ("get_logs", ("a", False, 9, 1)) in fake.calls
-    assert ("get_proxy_logs", ("a", False, 3)) in fake.calls
     assert all(stream.closed.is_set() for stream in fake.streams)
 
 
 def test_a_stream_that_cannot_be_opened_says_so_however_it_is_opened():
     async def body() -> None:
-        async with to_async(FakeManager()) as manager:
+        async with to_async(RecordingManager()) as manager:
             with pytest.raises(WorkloadNotFoundError):
                 await manager.get_logs("nobody")
             with pytest.raises(WorkloadNotFoundError):
@@ -562,15 +577,15 @@ def test_a_stream_that_cannot_be_opened_says_so_however_it_is_opened():
 
 
 def test_an_error_in_a_stream_comes_after_what_was_read_before_it_and_only_once():
-    class Broken(FakeStream):
+    class Broken(RecordedStream):
         def __next__(self):
             line = super().__next__()
             if line == "bad":
                 raise OSError("the disk is gone")
             return line
 
-    fake = FakeManager(a_workload("a"))
-    fake.get_logs = lambda name, **options: Broken(["good", "bad"], follow=False)
+    fake = writing("good", "bad")
+    logs_as(Broken, fake)
 
     async def body() -> None:
         async with to_async(fake) as manager, manager.get_logs("a") as lines:
@@ -584,21 +599,21 @@ def test_an_error_in_a_stream_comes_after_what_was_read_before_it_and_only_once(
 
 
 def test_a_followed_stream_tells_what_comes():
-    fake = SlowManager()
+    fake = RecordingManager()
 
     async def body() -> None:
         async with to_async(fake) as manager, manager.watch_workloads(group="default") as events:
-            [stream] = fake.streams
+            assert await anext(events) == WorkloadEvent(EventType.SYNCED, None)
             task = asyncio.ensure_future(anext(events))
             await asyncio.sleep(0)
-            stream.put("something")
-            assert await task == "something"
+            fake.run_workload_detached(CONFIG)
+            assert (await task).workload.name == "time"
 
     run(body())
 
 
 def test_closing_ends_whoever_waits_and_is_idempotent():
-    fake = FakeManager(a_workload("a"))
+    fake = RecordingManager(a_config("a"))
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -619,7 +634,7 @@ def test_closing_ends_whoever_waits_and_is_idempotent():
 
 
 def test_a_stream_that_was_never_used_opens_nothing():
-    fake = FakeManager(a_workload("a"))
+    fake = RecordingManager(a_config("a"))
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -632,7 +647,7 @@ def test_a_stream_that_was_never_used_opens_nothing():
 
 
 def test_a_cancelled_reader_closes_its_stream_and_one_out_of_time_may_go_on_reading():
-    fake = FakeManager(a_workload("a"))
+    fake = RecordingManager(a_config("a"))
 
     async def body() -> None:
         async def read() -> None:
@@ -640,7 +655,7 @@ def test_a_cancelled_reader_closes_its_stream_and_one_out_of_time_may_go_on_read
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.05):
                         await anext(lines)
-                fake.streams[0].put("late")
+                fake.add_log_line("a", "late")
                 assert await anext(lines) == "late"
                 reading.set()
                 await anext(lines)
@@ -660,14 +675,13 @@ def test_a_cancelled_reader_closes_its_stream_and_one_out_of_time_may_go_on_read
 def test_closing_goes_on_when_it_is_cancelled():
     go = threading.Event()
 
-    class SlowToClose(FakeStream):
+    class SlowToClose(RecordedStream):
         def close(self):
             assert go.wait(10)
             super().close()
 
-    fake = FakeManager(a_workload("a"))
-    stream = SlowToClose([], follow=True)
-    fake.get_logs = lambda name, **options: stream
+    fake = RecordingManager(a_config("a"))
+    opened = logs_as(SlowToClose, fake)
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -675,9 +689,9 @@ def test_closing_goes_on_when_it_is_cancelled():
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await lines.aclose()
-            assert not stream.closed.is_set()
+            assert not opened[0].closed.is_set()
             go.set()
-            await until(stream.closed.is_set)
+            await until(opened[0].closed.is_set)
             await lines.aclose()
 
     run(body())
@@ -686,19 +700,18 @@ def test_closing_goes_on_when_it_is_cancelled():
 def test_closing_waits_until_the_thread_has_let_go_of_the_stream():
     go = threading.Event()
 
-    class SlowToLetGo(FakeStream):
+    class SlowToLetGo(RecordedStream):
         def __exit__(self, *exc):
             assert go.wait(10)
 
-    fake = FakeManager(a_workload("a"))
-    stream = SlowToLetGo([], follow=True)
-    fake.get_logs = lambda name, **options: stream
+    fake = RecordingManager(a_config("a"))
+    opened = logs_as(SlowToLetGo, fake)
 
     async def body() -> None:
         async with to_async(fake) as manager:
             lines = await manager.get_logs("a", follow=True)
             closing = asyncio.ensure_future(lines.aclose())
-            await until(stream.closed.is_set)
+            await until(opened[0].closed.is_set)
             await asyncio.wait({closing}, timeout=0.05)
             assert not closing.done()
             go.set()
@@ -708,8 +721,7 @@ def test_closing_waits_until_the_thread_has_let_go_of_the_stream():
 
 
 def test_a_reader_that_breaks_off_leaves_no_thread_once_the_stream_is_garbage():
-    fake = FakeManager(a_workload("a"))
-    fake.lines = ["one", "two"]
+    fake = writing("one", "two")
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -724,15 +736,22 @@ def test_a_reader_that_breaks_off_leaves_no_thread_once_the_stream_is_garbage():
 
 
 def test_a_slow_reader_holds_the_stream_back():
-    fake = FakeManager(a_workload("a"))
-    fake.lines = [str(number) for number in range(1000)]
+    class Counting(RecordedStream):
+        taken = 0
+
+        def __next__(self):
+            line = super().__next__()
+            self.taken += 1
+            return line
+
+    fake = writing(*map(str, range(1000)))
+    opened = logs_as(Counting, fake)
 
     async def body() -> None:
         async with to_async(fake) as manager, manager.get_logs("a", follow=True) as lines:
             assert await anext(lines) == "0"
-            left = fake.streams[0]._lines
-            await until(lambda: left.qsize() < 1000 - 50)
-            assert left.qsize() > 1000 - 100
+            await until(lambda: opened[0].taken > 50)
+            assert opened[0].taken < 100
             assert await anext(lines) == "1"
 
     run(body())
@@ -740,14 +759,13 @@ def test_a_slow_reader_holds_the_stream_back():
 
 def test_entering_a_stream_waits_until_it_is_open_or_cannot_be_opened():
     go, opening = threading.Event(), threading.Event()
-    fake = FakeManager(a_workload("a"))
+    fake = RecordingManager(a_config("a"))
 
-    def get_logs(name, **options):
+    def hook(name):
         opening.set()
         assert go.wait(10)
-        return FakeManager.get_logs(fake, name, **options)
 
-    fake.get_logs = get_logs
+    fake.intercept("get_logs", hook)
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -764,14 +782,13 @@ def test_entering_a_stream_waits_until_it_is_open_or_cannot_be_opened():
 
 def test_a_stream_closed_while_it_is_being_opened_is_closed_when_it_is_open():
     go, opening = threading.Event(), threading.Event()
-    fake = FakeManager(a_workload("a"))
+    fake = RecordingManager(a_config("a"))
 
-    def get_logs(name, **options):
+    def hook(name):
         opening.set()
         assert go.wait(10)
-        return FakeManager.get_logs(fake, name, **options)
 
-    fake.get_logs = get_logs
+    fake.intercept("get_logs", hook)
 
     async def body() -> None:
         async with to_async(fake) as manager:
@@ -792,7 +809,7 @@ def test_a_stream_closed_while_it_is_being_opened_is_closed_when_it_is_open():
 
 
 def test_closing_waits_for_calls_under_way_and_refuses_new_ones():
-    fake = SlowManager(a_workload("a"))
+    fake = SlowManager(a_config("a"))
 
     async def body() -> None:
         manager = to_async(fake)
@@ -822,24 +839,17 @@ def test_closing_waits_for_calls_under_way_and_refuses_new_ones():
 
 
 def test_closing_waits_for_a_foreground_run():
-    fake = FakeManager()
-    running, go = threading.Event(), threading.Event()
-
-    def work(config):
-        running.set()
-        assert go.wait(10)
-
-    fake.foreground = work
+    fake = RecordingManager()
 
     async def body() -> None:
         manager = to_async(fake)
         task = asyncio.ensure_future(manager.run_workload(CONFIG))
-        await until(running.is_set)
+        await until(lambda: runs(fake))
         closing = asyncio.ensure_future(manager.aclose())
         await asyncio.wait({closing}, timeout=0.05)
         assert not closing.done()
         assert not fake.closed
-        go.set()
+        fake.set_status("time", WorkloadStatus.STOPPED)
         await task
         await closing
 
@@ -848,7 +858,7 @@ def test_closing_waits_for_a_foreground_run():
 
 
 def test_closing_ends_open_streams_and_none_can_be_opened_after_it():
-    fake = FakeManager(a_workload("a"))
+    fake = RecordingManager(a_config("a"))
 
     async def body() -> None:
         manager = to_async(fake)
@@ -885,7 +895,7 @@ def test_closing_the_manager_goes_on_when_it_is_cancelled():
 
 
 def test_an_error_in_closing_the_manager_is_raised():
-    class Stuck(FakeManager):
+    class Stuck(RecordingManager):
         def close(self):
             raise OSError("it cannot be closed")
 
@@ -899,10 +909,10 @@ def test_an_error_in_closing_the_manager_is_raised():
 def test_a_program_that_closes_nothing_ends_all_the_same():
     program = """
 import asyncio
-from tests.support.fake_manager import FakeManager, a_workload
+from tests.support.recording_manager import RecordingManager, a_config
 from workloads.aio import to_async
 
-manager = to_async(FakeManager(a_workload("a")))
+manager = to_async(RecordingManager(a_config("a")))
 lines = manager.get_logs("a", follow=True)
 
 async def main():
@@ -921,7 +931,7 @@ print("ended")
 
 def test_fewer_than_one_worker_is_a_value_error():
     with pytest.raises(ValueError, match="max_workers"):
-        to_async(FakeManager(), workers=0)
+        to_async(RecordingManager(), workers=0)
 
 
 # Making a manager
@@ -944,7 +954,7 @@ def test_a_manager_is_made_off_the_loop(state_dir):
 def test_making_a_manager_that_is_cancelled_leaves_none_open(monkeypatch):
     from workloads import factory
 
-    fake, go, making = FakeManager(), threading.Event(), threading.Event()
+    fake, go, making = RecordingManager(), threading.Event(), threading.Event()
 
     def make(runtime, *, settings):
         making.set()
