@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import httptools
 
 from workloads.proxyrunner.asgi import CONNECTION, header
+from workloads.proxyrunner.farewell import Farewell
 from workloads.proxyrunner.response import whole
 from workloads.proxyrunner.turn import Turn
 
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _FRAMING = (b"content-length", b"transfer-encoding")
 _MAX_HEAD = 2**20
-"""Bytes the head of a request may have, give or take what the network delivers at once."""
+"""Bytes a head may have, or what stands between two parts of a body or behind it; give or take what comes at once."""
 _AHEAD = 8
 """Requests that a client may send ahead, before it is held up."""
 _BUFFER = 2**18
@@ -45,9 +46,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_clients", "_deaf", "_head_size", "_headers", "_in_head", "_incoming", "_parser", "_paused", "_refusal",
-        "_resuming", "_transport", "_turns", "_url", "client", "idle_since", "room", "server", "soon", "write",
-        "write_all",
+        "_clients", "_deaf", "_farewell", "_headers", "_in_head", "_incoming", "_parser", "_paused", "_refusal",
+        "_resuming", "_since_body", "_transport", "_turns", "_url", "client", "idle_since", "room", "server", "soon",
+        "write", "write_all",
     )  # fmt: skip
 
     def __init__(self, clients: Clients) -> None:
@@ -59,8 +60,9 @@ class Connection(asyncio.Protocol):
         self._incoming: Turn | None = None
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_size = 0
+        self._since_body = 0
         self._in_head = True
+        self._farewell: Farewell | None = None
         self._resuming = self._paused = self._deaf = False
         self._refusal = b""
         self.soon: Callable[[Callable[[], object]], object] = clients.loop.call_soon
@@ -89,6 +91,8 @@ class Connection(asyncio.Protocol):
         for turn in turns:
             turn.leave()
         self._parser = self._incoming = None
+        if self._farewell is not None:
+            self._farewell.over()
         self._clients.left(self)
 
     def pause_writing(self) -> None:
@@ -102,14 +106,15 @@ class Connection(asyncio.Protocol):
             room.set()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, unless it is the head of a request that does not end."""
+        """Take what came, unless it is a head that does not end, or trailers: the parser collects them."""
         if self._deaf:
+            if self._farewell is not None:
+                self._farewell.hear(len(data))
             return
+        self._since_body += len(data)
         self._feed(data)
-        if self._in_head:
-            self._head_size += len(data)
-            if self._head_size > _MAX_HEAD:
-                self._refuse("Request head is too large.")
+        if self._since_body > _MAX_HEAD:
+            self._refuse(f"Request {'head is' if self._in_head else 'trailers are'} too large.")
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -132,6 +137,7 @@ class Connection(asyncio.Protocol):
         if self._resuming or self._deaf:
             return
         self._in_head = False
+        self._since_body = 0
         parser, headers = self._parser, self._headers
         version = parser.get_http_version()
         target = httptools.parse_url(self._url)
@@ -152,7 +158,8 @@ class Connection(asyncio.Protocol):
             "client": self.client,
         }
         keep_alive = version != "1.0" and parser.should_keep_alive()
-        expects = (header(headers, b"expect") or b"").lower() == b"100-continue"
+        # Of a client that does not know the interim answer it must be ignored (RFC 9110, section 10.1.1).
+        expects = version != "1.0" and (header(headers, b"expect") or b"").lower() == b"100-continue"
         self._incoming = turn = Turn(self, scope, keep_alive=keep_alive, expects=expects)
         scope[CONNECTION] = turn
         self._turns.append(turn)
@@ -163,6 +170,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, part: bytes) -> None:
         """A part of a body came."""
+        self._since_body = 0
         if self._incoming is not None and self._incoming.feed(part):
             self._hold()
 
@@ -171,7 +179,7 @@ class Connection(asyncio.Protocol):
         if self._parser.should_upgrade() and any(name in _FRAMING for name, _ in self._headers):
             return  # only for a parser that does not expect its body
         self._in_head = True
-        self._head_size = 0
+        self._since_body = 0
         turn, self._incoming = self._incoming, None
         if turn is not None:
             turn.end()
@@ -189,14 +197,13 @@ class Connection(asyncio.Protocol):
         self._turns.popleft()
         self.idle_since = self._clients.loop.time()
         if not turn.keep_alive:
-            self._transport.close()
+            self.part(heard=turn.arrived)
             return
         self.take_more()
         if self._turns:
             self._clients.serve(self._turns[0])
         elif self._refusal:
-            self._transport.write(self._refusal)
-            self._transport.close()
+            self._part_refusing()
 
     def leave(self) -> None:
         """Close once all answers that are due have been sent; without any, stay."""
@@ -208,13 +215,26 @@ class Connection(asyncio.Protocol):
         """Close as soon as no answer is due."""
         if self._turns:
             self.leave()
-        else:
+        elif self._farewell is None:
             self._transport.close()
 
     def expire(self, deadline: float) -> None:
         """Close if the client has sent no whole request since a time, by the clock of the loop."""
         if not self._turns and self.idle_since <= deadline:
             self._transport.close()
+
+    def part(self, *, heard: bool) -> None:
+        """Send what is written, then close, so that the client gets it.
+
+        Args:
+            heard: Whether the client has sent all that is to be expected of it.
+        """
+        self._deaf = True
+        if heard:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self.take_more()
+            self._farewell = Farewell(self._transport, self._clients.loop)
 
     def close(self) -> None:
         """Send what is written, then close."""
@@ -268,22 +288,28 @@ class Connection(asyncio.Protocol):
         self._deaf = True
         self._refusal = whole(400, reason)
         broken, self._incoming = self._incoming, None
-        if broken is not None and self._turns and broken is self._turns[-1]:
+        if broken is not None and broken.done:
+            self.part(heard=False)  # it has its answer
+            return
+        if broken is not None:
             if len(self._turns) == 1:
                 self._break(broken)
                 return
             self._turns.pop()
         if not self._turns:
-            self._transport.write(self._refusal)
-            self._transport.close()
+            self._part_refusing()
 
     def _break(self, turn: Turn) -> None:
         """The request that is being answered turned out to be none."""
         if turn.started:
             turn.cut()
         else:
-            self._transport.write(self._refusal)
-            self._transport.close()
+            turn.leave()  # nothing may be sent behind the refusal
+            self._part_refusing()
+
+    def _part_refusing(self) -> None:
+        self._transport.write(self._refusal)
+        self.part(heard=False)
 
     def _hold(self) -> None:
         """Take nothing more from the client for now."""

@@ -90,7 +90,7 @@ class Turn:
         """The next part of the body; after its end, that the client has gone or the response is complete."""
         if self._expects:
             self._expects = False
-            if not self.arrived:
+            if not self.arrived and not self.lost:
                 self._connection.write(_CONTINUE)
         while not (self._parts or (self.arrived and not self._told)):
             if self.lost or self.done:
@@ -150,7 +150,7 @@ class Turn:
         self._wake()
 
     def leave(self) -> None:
-        """The client has gone: tell who answers it, at once."""
+        """The client has gone, or has been refused: tell who answers it, at once."""
         self.lost = True
         self._wake()
         on_lost, self.on_lost = self.on_lost, None
@@ -159,16 +159,21 @@ class Turn:
 
     def cut(self) -> None:
         """Send what is written, then close without ending the response."""
-        self._flush()
-        self._connection.close()
+        if not self.lost:
+            self._flush()
+            self._connection.close()
 
     def abort(self) -> None:
         """Close at once, whatever is still to be sent."""
-        self._held = b""
-        self._connection.abort()
+        if not self.lost:  # else it may be in the midst of its farewell
+            self._held = b""
+            self._connection.abort()
 
     def _begin(self, message: Message) -> None:
-        self._expects = False
+        if self._expects:
+            self._expects = False
+            # Not asked for its body, the client may send it or not: what comes next could be either.
+            self.keep_alive = self.keep_alive and self.arrived
         self._response = response = Response(
             message["status"],
             message.get("headers", ()),
@@ -202,7 +207,7 @@ class Turn:
             self.cut()
         else:
             self._connection.write(_FAILED)
-            self._connection.close()
+            self._connection.part(heard=self.arrived)
 
     def _wake(self) -> None:
         if self._news is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.aio import run
+from tests.support.aio import run, until
 
-from workloads.proxyrunner.asgi import CONNECTION
+from workloads.proxyrunner.asgi import CONNECTION, follow
 from workloads.proxyrunner.clients import Clients
 from workloads.proxyrunner.connection import Connection
 
@@ -34,6 +34,9 @@ class Transport:
 
     def abort(self):
         self.done.append("abort")
+
+    def write_eof(self):
+        self.done.append("eof")
 
     def is_closing(self):
         return "close" in self.done or "abort" in self.done
@@ -156,12 +159,13 @@ def test_a_body_that_nobody_reads_holds_its_client_up_until_somebody_does():
 @pytest.mark.parametrize("damage", [b"what is this?\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"x" * (2**20 + 1)])
 def test_what_is_no_request_is_answered_after_those_before_it(damage):
     async def body(connection, transport):
-        connection.data_received(GET + damage)
+        connection.data_received(GET + damage[:9])
+        connection.data_received(damage[9:])
         await turns()
         first, second, end = transport.done
         assert first.endswith(b"/")
         assert second.startswith(b"HTTP/1.1 400 ")
-        assert end == "close"
+        assert end == "eof"
 
     connected(body)
 
@@ -178,7 +182,7 @@ def test_a_body_that_is_none_ends_its_request(begun):
         connection.data_received(POST)
         await turns()
         connection.data_received(b"banana\r\n")
-        assert transport.done[-1] == "close"
+        assert transport.done[-1] == ("close" if begun else "eof")
         assert (b" 200 " if begun else b" 400 ") in transport.done[0]
         assert len(transport.done) == 2
 
@@ -285,5 +289,182 @@ def test_a_connection_whose_request_is_being_answered_does_not_expire():
         connection.data_received(GET)
         connection.expire(connection.idle_since)
         assert transport.done == []
+
+    connected(body)
+
+
+# How a connection ends whose client still sends
+
+REFUSED = b"HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+async def refuse(scope, receive, send):
+    """Answers without a look at the body, and for the last time."""
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 409, "headers": headers})
+    await send({"type": "http.response.body"})
+
+
+async def decline(scope, receive, send):
+    """Answers without a look at the body."""
+    await send({"type": "http.response.start", "status": 409, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+
+def test_a_client_that_still_sends_gets_its_last_answer_before_the_connection_is_closed(monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.farewell._MAX_WAIT", 0.01)
+
+    async def body(connection, transport):
+        connection.data_received(POST + b"2\r\nab\r\n")
+        await turns()
+        assert transport.done == [REFUSED, "eof"]
+        connection.end()
+        connection.data_received(b"2\r\nab\r\n0\r\n\r\n" + GET)
+        await turns()
+        assert transport.done == [REFUSED, "eof"]
+        await until(transport.is_closing)
+
+    connected(body, refuse)
+
+
+def test_a_client_that_does_not_stop_sending_is_not_heard_out(monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.farewell._MAX_BYTES", 10)
+
+    async def body(connection, transport):
+        connection.data_received(POST)
+        await turns()
+        connection.data_received(b"x" * 10)
+        assert transport.done == [REFUSED, "eof"]
+        connection.data_received(b"x")
+        assert transport.done == [REFUSED, "eof", "close"]
+
+    connected(body, refuse)
+
+
+def test_a_client_that_was_held_up_is_heard_again_when_it_has_its_last_answer():
+    go = asyncio.Event()
+
+    async def application(scope, receive, send):
+        await go.wait()
+        await refuse(scope, receive, send)
+
+    async def body(connection, transport):
+        connection.data_received(POST + b"fffff\r\n" + b"x" * 2**19)
+        assert not transport.reading
+        go.set()
+        await turns()
+        assert (transport.done, transport.reading) == ([REFUSED, "eof"], True)
+
+    connected(body, application)
+
+
+def test_a_client_that_has_gone_at_its_last_answer_needs_no_farewell():
+    async def body(connection, transport):
+        def gone():
+            raise OSError(107, "Transport endpoint is not connected")
+
+        transport.write_eof = gone
+        connection.data_received(POST)
+        await turns()
+        assert transport.done == [REFUSED]
+
+    connected(body, refuse)
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_nothing_follows_the_answer_to_a_body_that_is_none(follows):
+    async def application(scope, receive, send):
+        if follows:
+            follow(scope[CONNECTION])
+        if (await receive())["type"] == "http.disconnect":
+            await refuse(scope, receive, send)
+
+    async def body(connection, transport):
+        connection.data_received(POST)
+        await turns()
+        connection.data_received(b"banana\r\n")
+        await turns()
+        refusal, end = transport.done
+        assert refusal.startswith(b"HTTP/1.1 400 ")
+        assert end == "eof"
+
+    connected(body, application)
+
+
+def test_a_client_whose_body_is_none_is_not_asked_for_it():
+    async def body(connection, transport):
+        connection.data_received(POST.replace(b"Host", b"Expect: 100-continue\r\nHost") + b"banana\r\n")
+        await turns()
+        refusal, end = transport.done
+        assert refusal.startswith(b"HTTP/1.1 400 ")
+        assert end == "eof"
+
+    connected(body)
+
+
+def test_a_body_that_turns_out_to_be_none_after_the_answer_gets_no_second_one():
+    async def body(connection, transport):
+        connection.data_received(POST)
+        await turns()
+        connection.data_received(b"banana\r\n")
+        assert transport.done == [REFUSED.replace(b"connection: close\r\n", b""), "eof"]
+
+    connected(body, decline)
+
+
+def test_a_client_that_was_not_asked_for_its_body_cannot_go_on_with_another_request():
+    async def body(connection, transport):
+        connection.data_received(POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
+        await turns()
+        connection.data_received(GET)
+        await turns()
+        assert transport.done == [REFUSED, "eof"]
+
+    connected(body, decline)
+
+
+def test_a_client_that_sent_its_body_unasked_can():
+    async def body(connection, transport):
+        connection.data_received(POST.replace(b"Host", b"Expect: 100-continue\r\nHost") + b"0\r\n\r\n" + GET)
+        await turns(12)
+        assert len(transport.done) == 2
+
+    connected(body, decline)
+
+
+def test_a_client_that_does_not_know_interim_answers_gets_none():
+    async def body(connection, transport):
+        connection.data_received(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        await turns()
+        assert transport.done == []
+        connection.data_received(b"ab")
+        await turns()
+        assert transport.done[0].endswith(b"/ab")
+
+    connected(body)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_trailers_do_not_fill_the_memory(answered):
+    async def body(connection, transport):
+        connection.data_received(POST + b"1\r\nx\r\n0\r\nX: ")
+        await turns()
+        for _ in range(20):
+            connection.data_received(b"x" * 2**16)
+        assert transport.done[-1] == "eof"
+        assert (b"trailers" in transport.done[0]) is not answered
+
+    connected(body, decline if answered else greet)
+
+
+def test_a_long_body_in_small_parts_is_no_trailer():
+    async def body(connection, transport):
+        connection.data_received(POST)
+        for _ in range(20):
+            connection.data_received(b"1\r\nx\r\n" * 2**14)
+            await turns()
+        connection.data_received(b"0\r\n\r\n")
+        await turns()
+        assert transport.done[0].endswith(b"x" * (20 * 2**14))
 
     connected(body)
