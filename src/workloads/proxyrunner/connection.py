@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
         parser, headers = self._parser, self._headers
         version = parser.get_http_version()
         target = httptools.parse_url(self._url)
-        raw_path = target.path
+        raw_path = target.path or b"/"  # a whole URL may have none (RFC 9112, section 3.2.2)
         path = raw_path.decode("ascii")
         scope: dict[str, Any] = {
             "type": "http",
@@ -216,7 +216,7 @@ class Connection(asyncio.Protocol):
         if self._turns:
             self.leave()
         elif self._farewell is None:
-            self._transport.close()
+            self.part(heard=self._incoming is None)
 
     def expire(self, deadline: float) -> None:
         """Close if the client has sent no whole request since a time, by the clock of the loop."""

@@ -112,6 +112,77 @@ def test_a_head_whose_body_does_not_follow_at_once_goes_out_alone():
     connected(body, application)
 
 
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [(b"http://a", b"/"), (b"http://a?x=1", b"/"), (b"http://a/b", b"/b"), (b"*", b"*"), (b"//a", b"//a")],
+)
+def test_every_form_of_a_target_has_its_path(target, path):
+    async def body(connection, transport):
+        connection.data_received(GET.replace(b"GET /", b"OPTIONS " + target))
+        await turns()
+        assert transport.done[0].endswith(b"\r\n\r\n" + path)
+
+    connected(body)
+
+
+# What another program in front of this one may understand otherwise
+
+FRAMINGS = [
+    b"Content-Length: 4\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding: chunked\r\nContent-Length: 4",
+    b"Content-Length: 4\r\nContent-Length: 5",
+    b"Content-Length: 4, 4",
+    b"Content-Length: +4",
+    b"Content-Length: 0x4",
+    b"Content-Length: ",
+    b"Content-Length : 4",
+    b"Transfer-Encoding: identity",
+    b"Transfer-Encoding: xchunked",
+    b"Transfer-Encoding: chunked, gzip",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    b"Transfer-Encoding:\r\n chunked",
+    b"X: a\nTransfer-Encoding: chunked",
+    b"X: a\rTransfer-Encoding: chunked",
+]
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("upgrade", [b"", b"Upgrade: h2c\r\nConnection: upgrade\r\n"], ids=["", "upgrade"])
+def test_a_request_whose_end_is_in_doubt_is_refused_and_nothing_behind_it_is_answered(framing, upgrade):
+    async def body(connection, transport):
+        head = b"POST / HTTP/1.1\r\nHost: a\r\n" + upgrade + framing + b"\r\n\r\n"
+        connection.data_received(head + b"0\r\n\r\n" + GET)
+        await turns(12)
+        refusal, end = transport.done
+        assert refusal.startswith(b"HTTP/1.1 400 ")
+        assert end == "eof"
+
+    connected(body)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"2\nab\n",
+        b"2;x\nab\r\n",
+        b"2\r\nabXX",
+        b"0x2\r\nab\r\n",
+        b"-2\r\nab\r\n",
+        b"2 \r\nab\r\n",
+        b"f" * 17 + b"\r\nab\r\n",
+    ],
+)
+def test_a_chunk_whose_end_is_in_doubt_is_refused(chunk):
+    async def body(connection, transport):
+        connection.data_received(POST + chunk + b"0\r\n\r\n" + GET)
+        await turns(12)
+        refusal, end = transport.done
+        assert refusal.startswith(b"HTTP/1.1 400 ")
+        assert end == "eof"
+
+    connected(body)
+
+
 def test_requests_that_are_sent_ahead_are_answered_in_their_order():
     async def body(connection, transport):
         connection.data_received(GET + POST + b"2\r\nab\r\n0\r\n\r\n" + LAST + GET)
@@ -325,6 +396,16 @@ def test_a_client_that_still_sends_gets_its_last_answer_before_the_connection_is
         await until(transport.is_closing)
 
     connected(body, refuse)
+
+
+def test_a_client_that_sends_what_was_refused_does_so_to_the_end_of_the_connection():
+    async def body(connection, transport):
+        connection.data_received(POST)
+        await turns()
+        connection.end()
+        assert transport.done[1:] == ["eof"]
+
+    connected(body, decline)
 
 
 def test_a_client_that_does_not_stop_sending_is_not_heard_out(monkeypatch):
