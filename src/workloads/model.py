@@ -18,6 +18,7 @@ __all__ = (
     "Isolation",
     "ProxyMode",
     "ReplicaCount",
+    "ReplicaStats",
     "TransportType",
     "Workload",
     "WorkloadEvent",
@@ -91,6 +92,33 @@ class ReplicaCount:
 
     ready: int
     desired: int
+
+
+@attrs.frozen(kw_only=True)
+class ReplicaStats:
+    """What one copy of a workload's server uses, by one look at it.
+
+    Attributes:
+        index: Its number within the workload, from 0.
+        memory: Bytes of memory in use.
+        memory_limit: Bytes that it may use: its own limit, or the memory of the machine; None where none is told.
+        cpu_seconds: CPU time that it has used since it was started. Two looks tell the share of a CPU.
+        pids: How many processes and threads there are of it; None where that is not told.
+        network_received: Bytes that came from its network, as the engine counts; None where that is not told.
+        network_sent: Bytes that went into it, likewise.
+        block_read: Bytes read from disks, likewise.
+        block_written: Bytes written to disks, likewise.
+    """
+
+    index: int
+    memory: int
+    memory_limit: int | None = None
+    cpu_seconds: float
+    pids: int | None = None
+    network_received: int | None = None
+    network_sent: int | None = None
+    block_read: int | None = None
+    block_written: int | None = None
 
 
 # Without slots one is made faster, and a list of workloads makes many.

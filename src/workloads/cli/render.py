@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workloads.errors import WorkloadsError
     from workloads.factory import Detection
-    from workloads.model import Workload
+    from workloads.model import ReplicaStats, Workload
     from workloads.proxyrunner.control.usage import Usage
 
 __all__ = (
@@ -25,6 +25,8 @@ __all__ = (
     "error_text",
     "row",
     "select",
+    "stats_details",
+    "stats_view",
     "timestamp",
     "usage_details",
     "workload_view",
@@ -32,6 +34,7 @@ __all__ = (
 
 HEADER = ("NAME", "STATUS", "URL", "GROUP", "RUNTIME", "AGE")
 
+_MEGABYTE = 10**6
 _NOTHING = "-"  # a cell is never empty, so that columns stay countable
 
 
@@ -159,6 +162,26 @@ def usage_details(usage: Usage) -> list[tuple[str, str]]:
     return [(label, escape(text)) for label, text in shown if text]
 
 
+def stats_view(stats: Iterable[ReplicaStats]) -> list[dict[str, object]]:
+    """What replicas use, as JSON values; what is not told is null.
+
+    Args:
+        stats: The figures of each.
+    """
+    import attrs
+
+    return [attrs.asdict(each) for each in stats]
+
+
+def stats_details(stats: Iterable[ReplicaStats]) -> list[tuple[str, str]]:
+    """What replicas use, as label and text, a line for each.
+
+    Args:
+        stats: The figures of each.
+    """
+    return [(f"Replica {each.index}", _figures(each)) for each in stats]
+
+
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows as text in aligned columns, two spaces apart, without trailing space.
 
@@ -212,3 +235,21 @@ def timestamp(moment: datetime) -> str:
 
 def _status(workload: Workload) -> str:
     return f"{workload.status} (asleep)" if workload.asleep else workload.status.value
+
+
+def _figures(stats: ReplicaStats) -> str:
+    limit = "" if stats.memory_limit is None else f" of {_megabytes(stats.memory_limit)}"
+    told = [f"{_megabytes(stats.memory)}{limit} of memory", f"{stats.cpu_seconds:.1f} s of CPU"]
+    if stats.pids is not None:
+        told.append(f"{stats.pids} processes and threads")
+    for what, coming, going in (
+        ("network", stats.network_received, stats.network_sent),
+        ("disk", stats.block_read, stats.block_written),
+    ):
+        if coming is not None and going is not None:
+            told.append(f"{what} {_megabytes(coming)} in, {_megabytes(going)} out")
+    return "; ".join(told)
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / _MEGABYTE:.1f} MB"

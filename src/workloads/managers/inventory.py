@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.manager import Stream
     from workloads.managers.containers import Seen
-    from workloads.model import Workload
+    from workloads.model import ReplicaStats, Workload
     from workloads.state import RuntimeRecord, StatusRecord
 
 __all__ = ("Inventory",)
@@ -215,6 +215,15 @@ class Inventory:
             lines: How many lines that are there already; None is all.
         """
         del name, follow, lines
+        return None
+
+    def container_stats(self, name: str) -> list[ReplicaStats] | None:
+        """What the server of a workload uses that somebody else runs; None where the runtime of its record knows.
+
+        Args:
+            name: The workload.
+        """
+        del name
         return None
 
     def forget(self, name: str) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workloads.manager import Stream
     from workloads.managers.inventory import Inventory
     from workloads.managers.lifecycle import Lifecycle
-    from workloads.model import Workload, WorkloadEvent
+    from workloads.model import ReplicaStats, Workload, WorkloadEvent
     from workloads.proxyrunner.control.usage import Usage
 
 __all__ = ("LocalManager",)
@@ -132,6 +132,21 @@ class LocalManager:
     def does_workload_exist(self, name: str) -> bool:
         """See :meth:`workloads.WorkloadReader.does_workload_exist`."""
         return self._inventory.stored(_checked(name)) is not None
+
+    def get_stats(self, name: str) -> list[ReplicaStats]:
+        """What each replica of a workload that lives uses now: memory, CPU time, and what else is told.
+
+        Each call looks once; lists do not, for that would make them slow.
+
+        Raises:
+            WorkloadNotFoundError: There is no such workload.
+            UnsupportedOperationError: Its server runs elsewhere.
+            WorkloadFailedError: Its engine cannot tell.
+            RuntimeUnavailableError: Its engine does not answer.
+        """
+        from workloads.managers.stats import replica_stats
+
+        return replica_stats(self._inventory, _checked(name))
 
     # Running
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.errors import Problem
     from workloads.manager import Stream
-    from workloads.model import Capability, Isolation
+    from workloads.model import Capability, Isolation, ReplicaStats
 
 __all__ = ("Exit", "LastingRuntime", "Owner", "Replica", "Runtime", "Sighting")
 
@@ -248,6 +248,17 @@ class LastingRuntime(Runtime, Protocol):
 
         Raises:
             RuntimeUnavailableError: It does not answer.
+        """
+        ...
+
+    def stats(self, name: str) -> list[ReplicaStats]:
+        """What each server of a workload uses that lives, by their numbers.
+
+        Args:
+            name: The workload.
+
+        Raises:
+            WorkloadsError: It cannot tell, or does not answer.
         """
         ...
 

@@ -78,6 +78,24 @@ def test_a_workload_that_is_not_used_is_frozen_and_wakes_for_a_request(engine, m
         assert state(client, container) == "exited"
 
 
+def test_what_replicas_use_is_told_by_one_look(engine, manager):
+    config = RunConfig(name="a", image=engine.python, command=COMMAND, backend_replicas=2, memory="64m", pids=20)
+    manager.run_workload_detached(config, wait=60)
+    stats = manager.get_stats("a")
+    assert [each.index for each in stats] == [0, 1]
+    for each in stats:
+        assert 2**20 < each.memory < each.memory_limit == 64 * 2**20
+        assert 0 < each.cpu_seconds < 60
+        assert 1 <= each.pids <= 20
+        assert each.network_received is not None
+    with closing(engine.client()) as client:
+        client.pause(record_of("a").containers[0])
+        assert len(manager.get_stats("a")) == 2
+        client.unpause(record_of("a").containers[0])
+    manager.stop_workloads(["a"], grace=10).wait(60)
+    assert manager.get_stats("a") == []
+
+
 def test_why_a_server_failed_is_told_with_its_last_words(engine, manager):
     config = RunConfig(name="a", image=engine.python, command=["sh", "-c", "echo no key >&2; exit 4"])
     with pytest.raises(WorkloadFailedError) as caught:

@@ -22,6 +22,8 @@ def test_what_runs_is_listed_and_inspected_without_its_sidecars(engine, manager,
     assert manager.get_run_config("github").cmd_args == ("--flag",)
     assert manager.does_workload_exist("github")
     assert not manager.does_workload_exist("github-dns")
+    (stats,) = manager.get_stats("github")
+    assert stats.memory > 0
 
 
 @pytest.mark.parametrize("isolated", [None, False])

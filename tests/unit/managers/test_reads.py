@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
@@ -122,3 +123,21 @@ def test_a_workload_that_shares_a_folder_with_toolhive_does_not_sleep():
     assert admission.problems(config, ProcessRuntime()) == []
     (problem,) = admission.problems(config, ProcessRuntime(), app="toolhive")
     assert problem.path == "idle_timeout"
+
+
+def test_what_a_local_process_uses_is_told_as_long_as_it_lives(paths, manager):
+    dead = process.ProcessIdentity(2**22 + 1, 1, "boot", "namespace", "host")
+    put(paths, "a", replicas=(process.current(), dead))
+    (stats,) = manager.get_stats("a")
+    assert stats.memory > 2**20
+    assert stats.cpu_seconds > 0
+    assert stats.pids >= threading.active_count()
+    assert (stats.index, stats.memory_limit, stats.network_sent) == (0, None, None)
+
+
+def test_what_is_not_here_uses_nothing_here(paths, manager):
+    put(paths, "a", config={"remote_url": "https://example.org/mcp"})
+    with pytest.raises(workloads.UnsupportedOperationError, match="its server runs elsewhere"):
+        manager.get_stats("a")
+    with pytest.raises(workloads.WorkloadNotFoundError):
+        manager.get_stats("b")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
     from workloads.managers.toolhive.logs import ContainerLines
+    from workloads.model import ReplicaStats
 
 __all__ = ("Containers", "Survey")
 
@@ -144,6 +145,21 @@ class Containers:
         from workloads.managers.toolhive.logs import ContainerLines
 
         return ContainerLines(self._engines[container.engine], container, follow=follow, lines=lines)
+
+    def stats(self, container: Container) -> list[ReplicaStats]:
+        """What a container uses; nothing is told of one that does not live.
+
+        Args:
+            container: The container.
+
+        Raises:
+            WorkloadFailedError: The engine cannot tell.
+            RuntimeUnavailableError: The engine does not answer.
+        """
+        from workloads.runtimes.container.stats import measured
+
+        living = {0: container.id} if container.state in _LIVING else {}
+        return measured(self._engines[container.engine], container.workload, living)
 
     def close(self) -> None:
         """Free the connections. It can be used again. Idempotent."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.manager import Stream
     from workloads.managers.containers import Seen as SeenByRuntime
-    from workloads.model import Workload
+    from workloads.model import ReplicaStats, Workload
 
 __all__ = ("Found", "ToolHiveInventory")
 
@@ -125,6 +125,13 @@ class ToolHiveInventory(Inventory):
         if found is None or found.seen.container is None:
             return None
         return self.foreign.lines(found.seen.container, follow=follow, lines=lines)
+
+    def container_stats(self, name: str) -> list[ReplicaStats] | None:
+        """What the server of a workload uses that ``thv`` runs; None where the runtime of its record knows."""
+        found = self.found(name)
+        if found is None:
+            return None
+        return [] if found.seen.container is None else self.foreign.stats(found.seen.container)
 
     def forget(self, name: str) -> None:
         """Remove everything that is kept of a workload that no longer runs."""

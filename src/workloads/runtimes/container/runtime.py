@@ -22,6 +22,7 @@ from workloads.runtimes.container.networks import is_network_gone, network_mode
 from workloads.runtimes.container.request import LOOPBACK, TARGET_PORT, container_name, container_request
 from workloads.runtimes.container.secret_files import delivered, split
 from workloads.runtimes.container.starting import started
+from workloads.runtimes.container.stats import measured
 from workloads.runtimes.container.ways import abandon_way, open_way, remove_ways
 from workloads.runtimes.engines import DOCKER, PODMAN, endpoints
 from workloads.runtimes.protocol import Owner
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.errors import Problem
     from workloads.manager import Stream
+    from workloads.model import ReplicaStats
     from workloads.runtimes.container.hardening import Hardening
     from workloads.runtimes.container.images import Progress
     from workloads.runtimes.container.replica import ContainerReplica
@@ -215,6 +217,18 @@ class ContainerRuntime:
             RuntimeUnavailableError: The engine does not answer.
         """
         return sightings(listed(self._engine, self._owner, name), self._owner.app)
+
+    def stats(self, name: str) -> list[ReplicaStats]:
+        """What each server of a workload uses that lives, by their numbers.
+
+        Args:
+            name: The workload.
+
+        Raises:
+            WorkloadFailedError: The engine cannot tell.
+            RuntimeUnavailableError: It does not answer.
+        """
+        return measured(self._engine, name, {each.index: each.container for each in self.sightings(name) if each.lives})
 
     def changes(self) -> Stream[str]:
         """The names of the owner's workloads whose containers have changed; an empty one says that any may have."""
