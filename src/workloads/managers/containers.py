@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from workloads.state import RuntimeRecord
 
 __all__ = ("Containers", "Seen", "owner_of")
+
+_log = logging.getLogger(__name__)
 
 _PROCESS = "process"
 _MACHINE_ID = Path("/etc/machine-id")
@@ -151,6 +154,20 @@ class Containers:
         except (RuntimeUnavailableError, RuntimeNotFoundError):
             if record.containers:
                 raise
+
+    def trim(self, runtime: str, name: str, count: int) -> None:
+        """Remove the servers of a workload beyond so many, which it had before. What fails is logged.
+
+        Args:
+            runtime: What executes it.
+            name: The workload.
+            count: How many it has now.
+        """
+        try:
+            if (lasting := self.runtime(runtime)) is not None:
+                lasting.remove(name, first=count)
+        except WorkloadsError as error:  # it runs without them gone, and they go with the next start
+            _log.warning("replicas not removed", extra={"workload": name, "reason": str(error)})
 
     def close(self) -> None:
         """Close the connections to engines. Idempotent."""

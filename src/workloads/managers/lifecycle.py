@@ -106,6 +106,7 @@ class Lifecycle:
                 self._end(name, grace)
                 self._prove(chosen, attrs.evolve(start, proposed=True))
                 self._inventory.configs.adopt(name)
+                self._trim(chosen)
             except BaseException as error:
                 self._restore(name, former, error)
                 raise
@@ -209,6 +210,7 @@ class Lifecycle:
             if former is not None and former.runtime != self._runtime:
                 self._inventory.containers.remove(former)
                 self._inventory.records.delete(name)
+            self._trim(config)
             return self._spawn_on_free_port(config, foreground=foreground)
 
     def _runtime_of(self, name: str) -> str:
@@ -279,7 +281,13 @@ class Lifecycle:
         # Before what runs is struck out: who is killed between leaves a workload that was meant to run.
         self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
         self._end(name, 0.0)
+        self._trim(config)
         return self._spawn(config, start)
+
+    def _trim(self, config: RunConfig) -> None:
+        """Remove what is kept of replicas that a workload no longer has."""
+        count = config.effective_backend_replicas
+        self._inventory.containers.trim(self._runtime_of(config.name), config.name, 1 if count is None else count)
 
     def _await_start(self, name: str, handle: RunnerHandle | None) -> None:
         if handle is not None:

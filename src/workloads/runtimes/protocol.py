@@ -282,11 +282,12 @@ class LastingRuntime(Runtime, Protocol):
         """
         ...
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, first: int = 0) -> None:
         """End every server of a workload, and remove all that was made for them. Idempotent.
 
         Args:
             name: The workload.
+            first: Leave those alone whose number is less. Default: 0, none is.
 
         Raises:
             WorkloadsError: It cannot, or does not answer.

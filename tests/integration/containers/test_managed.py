@@ -96,6 +96,32 @@ def test_what_replicas_use_is_told_by_one_look(engine, manager):
     assert manager.get_stats("a") == []
 
 
+def test_replicas_that_a_workload_no_longer_has_are_removed(engine, manager):
+    """With their gateways: those of an update when it is proven, those of one that does not run at its next start."""
+
+    def present(kind):
+        return sorted(engine.present()[kind].values())
+
+    config = RunConfig(name="a", image=engine.python, command=["python3", "/servers/sessions.py"],
+                       transport="streamable-http", backend_replicas=2, isolate_network=True)  # fmt: skip
+    manager.run_workload_detached(config, wait=60)
+    both, volumes = present("container"), present("volume")
+    assert (len(both), len(volumes)) == (6, 2)
+    with pytest.raises(WorkloadFailedError):
+        manager.update_workload("a", config.evolve(backend_replicas=1, command=["false"]), grace=10).wait(60)
+    wait_until(lambda: manager.get_workload("a").replicas.ready == 2, timeout=60)
+    assert present("container") == both
+    manager.update_workload("a", config.evolve(backend_replicas=1), grace=10).wait(60)
+    assert present("container") == [name for name in both if name.startswith("a.0.")]
+    assert len(present("volume")) == 1
+    assert len(manager.get_stats("a")) == 1
+    manager.stop_workloads(["a"], grace=10).wait(60)
+    manager.update_workload("a", config.evolve(backend_replicas=0)).wait(60)
+    assert len(present("container")) == 3
+    manager.start_workloads(["a"]).wait(60)
+    assert engine.present() == {"container": {}, "network": {}, "volume": {}}
+
+
 def test_why_a_server_failed_is_told_with_its_last_words(engine, manager):
     config = RunConfig(name="a", image=engine.python, command=["sh", "-c", "echo no key >&2; exit 4"])
     with pytest.raises(WorkloadFailedError) as caught:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.runtimes.protocol import Owner
 
-__all__ = ("DIGEST", "LAUNCH", "REPLICA", "SCOPE", "Keys", "label", "labels_of", "selector")
+__all__ = ("DIGEST", "LAUNCH", "REPLICA", "SCOPE", "Keys", "label", "labels_of", "replica_of", "selector")
 
 REPLICA = "workloads.replica"
 """Which copy of the server it is, from 0."""
@@ -85,6 +85,16 @@ def label(described: Mapping[str, Any], key: str) -> str:
     """
     labels: Mapping[str, str] = described.get("Labels") or {}
     return labels.get(key, "")
+
+
+def replica_of(described: Mapping[str, Any]) -> int:
+    """The number of the replica that something is of which an engine describes; 0 when it does not tell.
+
+    Args:
+        described: What has ``Labels``, which are null when there are none.
+    """
+    number = label(described, REPLICA)
+    return int(number) if number.isdecimal() else 0
 
 
 def selector(owner: Owner, name: str = "") -> list[str]:

@@ -6,7 +6,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from workloads.runtimes.container.labels import Keys, label
+from workloads.runtimes.container.labels import Keys, label, replica_of
 from workloads.runtimes.container.listing import listed
 
 if TYPE_CHECKING:
@@ -41,20 +41,21 @@ def end_containers(engine: Engine, owner: Owner, name: str, grace: float) -> Non
     _each(end, [each for each in listed(engine, owner, name) if str(each.get("State", "")).lower() in _LIVING])
 
 
-def remove_containers(engine: Engine, owner: Owner, name: str) -> None:
+def remove_containers(engine: Engine, owner: Owner, name: str, *, first: int = 0) -> None:
     """Remove every container of a workload, and the unnamed volumes that were made for it.
 
     Args:
         engine: Where they are.
         owner: Whose they are.
         name: The workload.
+        first: Leave those of the replicas alone whose number is less. Default: 0, none is.
 
     Raises:
         WorkloadFailedError: The engine cannot remove one.
         RuntimeUnavailableError: The engine does not answer.
     """
     auxiliary = Keys(owner.app).auxiliary
-    found = listed(engine, owner, name)
+    found = [each for each in listed(engine, owner, name) if replica_of(each) >= first]
     # A server may share the network of its gateway, which not every engine removes before it.
     for last in (False, True):
         some = [each for each in found if (label(each, auxiliary) == "true") is last]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workloads.runtimes.container.labels import REPLICA, Keys, selector
+from workloads.runtimes.container.labels import Keys, replica_of, selector
 from workloads.runtimes.protocol import Sighting
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def sightings(containers: Iterable[Mapping[str, Any]], app: str) -> list[Sightin
     found: list[Sighting] = []
     for container in containers:
         labels: Mapping[str, str] = container.get("Labels") or {}
-        workload, index = labels.get(keys.base_name, ""), labels.get(REPLICA, "0")
+        workload = labels.get(keys.base_name, "")
         if not workload or labels.get(keys.auxiliary, "").lower() == "true":
             continue
         found.append(
             Sighting(
                 workload=workload,
-                index=int(index) if index.isdecimal() else 0,
+                index=replica_of(container),
                 container=str(container.get("Id", "")),
                 state=str(container.get("State", "")).lower(),
                 detail=str(container.get("Status", "")),

@@ -247,18 +247,19 @@ class ContainerRuntime:
         """
         end_containers(self._engine, self._owner, name, grace)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, first: int = 0) -> None:
         """End every container of a workload, and remove it.
 
         Args:
             name: The workload.
+            first: Leave those of the replicas alone whose number is less. Default: 0, none is.
 
         Raises:
             WorkloadFailedError: The engine cannot.
             RuntimeUnavailableError: It does not answer.
         """
-        remove_containers(self._engine, self._owner, name)
-        remove_ways(self._engine, self._owner, name)
+        remove_containers(self._engine, self._owner, name, first=first)
+        remove_ways(self._engine, self._owner, name, first=first)
 
     def close(self) -> None:
         """Close idle connections. Idempotent."""

@@ -20,7 +20,7 @@ from workloads.runtimes.container.gateways import (
     sidecar_names,
     sidecars,
 )
-from workloads.runtimes.container.labels import DIGEST, LAUNCH, REPLICA, SCOPE, Keys, label, selector
+from workloads.runtimes.container.labels import DIGEST, LAUNCH, REPLICA, SCOPE, Keys, label, replica_of, selector
 from workloads.runtimes.container.leftovers import remove_container
 from workloads.runtimes.container.networks import ensure_network, managed_network, network_mode, remove_unused_network
 
@@ -162,13 +162,14 @@ def close_way(engine: Engine, owner: Owner, name: str, way: Way, *, kept: bool) 
     remove_unused_network(engine, owner, name=name)
 
 
-def remove_ways(engine: Engine, owner: Owner, name: str) -> None:
+def remove_ways(engine: Engine, owner: Owner, name: str, *, first: int = 0) -> None:
     """Remove what is left of the ways of a workload whose containers are removed; what is gone already does not matter.
 
     Args:
         engine: Where they were.
         owner: Whose they were.
         name: The workload.
+        first: Leave those of the replicas alone whose number is less. Default: 0, none is.
 
     Raises:
         WorkloadFailedError: The engine cannot remove something.
@@ -176,7 +177,8 @@ def remove_ways(engine: Engine, owner: Owner, name: str) -> None:
     """
     with engine.client("cannot remove the gateway of its network", name=name) as client:
         for volume in client.volumes(filters={"label": selector(owner, name)})["Volumes"] or ():
-            _remove_volume(client, volume["Name"])
+            if replica_of(volume) >= first:
+                _remove_volume(client, volume["Name"])
     remove_unused_network(engine, owner, name=name)
 
 
