@@ -28,12 +28,19 @@ if TYPE_CHECKING:
 _PLACES = 100
 _PATIENCE = 20.0
 # Shims listen in /run/containerd whatever they are told: an engine of its own gets a /run/containerd of its own. What
-# an engine keeps is in memory: that is quick, and gone with the last process that sees it.
+# an engine keeps is in memory: that is quick, and gone with the last process that sees it. A disk of a given size is in
+# a file where this machine has loop devices; where it has none, memory says just as well that it is full.
 _KEEPER = """
 set -e
 mkdir -p /run/containerd "$0/data"
 mount -t tmpfs tmpfs /run/containerd
-mount -t tmpfs -o size=4g tmpfs "$0/data"
+if [ "$1" -eq 0 ]; then
+  mount -t tmpfs -o size=4g tmpfs "$0/data"
+else
+  truncate -s "$1" "$0/disk"
+  mkfs.ext4 -q "$0/disk" && mount -o loop "$0/disk" "$0/data" ||
+    mount -t tmpfs -o "size=$1,nr_inodes=16k" tmpfs "$0/data"
+fi
 echo ready
 exec sleep infinity
 """
@@ -48,6 +55,7 @@ class Place:
         folder: Its folder, whose path leaves room for the name of a Unix socket.
         bridge: The name of its bridge.
         range: How the addresses in its range begin, such as ``10.100.``.
+        disk: The size in bytes of the disk for what is kept; 0 for one of memory, as large as is needed.
         keeper: The process that keeps its mounts: what is mounted in here goes with the last process of the place.
     """
 
@@ -55,6 +63,7 @@ class Place:
     folder: Path
     bridge: str
     range: str
+    disk: int = 0
     keeper: subprocess.Popen[bytes] | None = None
 
     @property
@@ -71,7 +80,7 @@ class Place:
         """Make the folder and keep the mounts."""
         self.folder.mkdir(mode=0o700)
         self.keeper = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "slave", "sh", "-c", _KEEPER, str(self.folder)],
+            ["unshare", "--mount", "--propagation", "slave", "sh", "-c", _KEEPER, str(self.folder), str(self.disk)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -108,8 +117,12 @@ class Place:
 
 
 @contextlib.contextmanager
-def claimed() -> Iterator[Place]:
-    """A place of nobody else's on this machine, empty before and afterwards."""
+def claimed(disk: int = 0) -> Iterator[Place]:
+    """A place of nobody else's on this machine, empty before and afterwards.
+
+    Args:
+        disk: The size in bytes of its disk; 0 for one of memory, as large as is needed.
+    """
     for number in range(_PLACES):
         path = Path(tempfile.gettempdir(), f"workloads-engine-{number}")
         with path.with_suffix(".lock").open("w") as lock:
@@ -117,7 +130,7 @@ def claimed() -> Iterator[Place]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            place = Place(number, path, f"wlbr{number}", f"10.{100 + number}.")
+            place = Place(number, path, f"wlbr{number}", f"10.{100 + number}.", disk)
             place.sweep()
             if place.interfaces():
                 continue  # somebody's own network has these addresses

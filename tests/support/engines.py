@@ -258,15 +258,16 @@ class PodmanEngine(Engine):
 
 
 @contextlib.contextmanager
-def running(name: str) -> Iterator[Engine]:
+def running(name: str, disk: int = 0) -> Iterator[Engine]:
     """A private engine that is ready, and gone afterwards with all it had.
 
     Args:
         name: ``docker`` or ``podman``.
+        disk: The size in bytes of its disk; 0 for one of memory, as large as is needed.
     """
     before = firewall.rules()
     try:
-        with claimed() as place:
+        with claimed(disk) as place:
             engine = {"docker": DockerEngine, "podman": PodmanEngine}[name](place)
             engine.prepare()
             engine.start()

@@ -91,16 +91,17 @@ def open_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, con
         _forget(engine, owner, config.name, container, *sidecar_names(container))
     if not isolated:
         return Way(network)
-    pair = sidecars(
-        config,
-        gateway_settings(config, port=port, refused=_public_addresses()),
-        container=container,
-        network=network,
-        image=gateway_image(engine, name=config.name),
-        labels=_labels(config, owner, index),
-    )
-    way = Way("", volume=pair.volume)
+    way = Way("")
     try:
+        pair = sidecars(
+            config,
+            gateway_settings(config, port=port, refused=_public_addresses()),
+            container=container,
+            network=network,
+            image=gateway_image(engine, name=config.name),
+            labels=_labels(config, owner, index),
+        )
+        way = attrs.evolve(way, volume=pair.volume)
         with engine.client("cannot make the gateway of its network", name=config.name) as client:
             client.create_volume(pair.volume, labels=pair.door.body["Labels"])
         for sidecar in (pair.egress, pair.door):
