@@ -32,9 +32,11 @@ def test_runs_and_deletes_of_the_same_names_at_once_leave_nothing(engine):
         except WorkloadsError as error:
             errors.append(error)
 
-    with ThreadPoolExecutor(12) as pool:
-        for _ in range(24 if engine.name == "docker" else 10):
-            pool.submit(work, f"w{chooser.randrange(3)}", chooser.choice(["run", "run", "delete", "stop"]))
+    count = 50 if engine.name == "docker" else 10
+    with ThreadPoolExecutor(count) as pool:
+        jobs = [(f"w{chooser.randrange(3)}", chooser.choice(["run", "run", "delete", "stop"])) for _ in range(count)]
+        for outcome in [pool.submit(work, *job) for job in jobs]:
+            outcome.result()
     with workloads.new_manager(engine.name) as manager:
         manager.delete_workloads([f"w{number}" for number in range(3)], grace=1).wait(200)
         assert manager.list_workloads(all=True) == []
