@@ -7,16 +7,19 @@ import json
 import os
 import socket
 import threading
+import time
 from contextlib import closing
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 
-from workloads.errors import WorkloadFailedError
+from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.runtimes.container.faults import faults
-from workloads.runtimes.container.frames import STDOUT, FrameReader
+from workloads.runtimes.container.frames import STDERR, STDOUT, Frame, FrameReader
+from workloads.runtimes.container.kept_output import KeptOutput
 from workloads.runtimes.ping import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
     from workloads.runtimes.container.engine import Engine
@@ -33,6 +36,9 @@ _UPGRADED = (101, 200)
 _TIMEOUT = 60.0
 _CHUNK = 64 * 1024
 _LAST_WORDS = 2.0
+_RETRY = 0.5
+_SURELY_KEPT = 5 * 2**20
+"""Bytes of output that no engine has thrown away yet: it keeps 10 MB or more of each container."""
 
 
 def attach(engine: Engine, container: str, log: RotatingLog, *, workload: str, stdio: bool) -> Attachment:
@@ -51,7 +57,11 @@ def attach(engine: Engine, container: str, log: RotatingLog, *, workload: str, s
     """
     connection = connected(engine, container, workload=workload, stdin=stdio)
     connection.settimeout(None)
-    return Attachment(connection, log, stdio=stdio, label=workload)
+
+    def kept(*, since: float, follow: bool) -> KeptOutput:
+        return KeptOutput(engine, container, since=since, follow=follow)
+
+    return Attachment(connection, log, stdio=stdio, label=workload, kept=kept)
 
 
 def connected(engine: Engine, container: str, *, workload: str, stdin: bool = False) -> socket.socket:
@@ -98,9 +108,21 @@ def _refusal(connection: socket.socket, container: str, *, stdin: bool) -> str:
 
 
 class Attachment:
-    """Copies between a container and pipes, by a daemon thread for each direction, until either side closes."""
+    """Copies between a container and pipes, by a daemon thread for each direction, until either side closes.
 
-    def __init__(self, connection: socket.socket, log: RotatingLog, *, stdio: bool, label: str) -> None:
+    The output of a server that is not a stdio server outlives the connection: when that ends before the container
+    does, as when the engine is started anew, the rest is what the engine has kept meanwhile.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        log: RotatingLog,
+        *,
+        stdio: bool,
+        label: str,
+        kept: Callable[..., KeptOutput],
+    ) -> None:
         """Begin to copy.
 
         Args:
@@ -108,10 +130,17 @@ class Attachment:
             log: Where output goes that is not for us; closed with the attachment.
             stdio: Whether input and output are for us.
             label: What to call the threads.
+            kept: Gives what the engine keeps of the output; takes the arguments ``since`` and ``follow``.
         """
         self._connection = connection
         self._log = log
         self._output = -1
+        self._resumes = not stdio
+        self._kept = kept
+        self._again: KeptOutput | None = None
+        self._over = threading.Event()
+        self._begun_at = self._last_at = time.time()
+        self._copied = {STDOUT: 0, STDERR: 0}
         self.stdin: BinaryIO | None = None
         """The writing end of the server's input, for a stdio server. Whoever uses it closes it."""
         self.stdout: BinaryIO | None = None
@@ -128,13 +157,17 @@ class Attachment:
 
     def close(self) -> None:
         """Copy what is left of the output and let go, without waiting for who does not read it. Idempotent."""
+        self._over.set()
         self._output_copied.join(_LAST_WORDS)
         with contextlib.suppress(OSError):  # it is closed already, by this side or the other
             self._connection.shutdown(socket.SHUT_RDWR)
+        if (again := self._again) is not None:
+            again.interrupt()
         self._output_copied.join(_LAST_WORDS)
 
     def abandon(self) -> None:
         """Let go of a container that was not started, pipes included."""
+        self._over.set()
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         for pipe in (self.stdin, self.stdout):
@@ -150,11 +183,47 @@ class Attachment:
                     if self._output >= 0 and frame.stream == STDOUT:
                         self._pass_on(frame.data)
                     else:
-                        self._log.write(frame.data)
+                        self._write(frame)
+            if self._resumes:
+                self._resume()
         finally:
             self._close_output()
             self._log.close()
             self._connection.close()
+
+    def _write(self, frame: Frame) -> None:
+        self._log.write(frame.data)
+        self._copied[frame.stream] += len(frame.data)
+        self._last_at = time.time()
+
+    def _resume(self) -> None:
+        """Go on with what the engine keeps, until the container has ended: the connection may have been lost before."""
+        lost = False
+        while not self._over.wait(_RETRY):
+            lost = True
+            self._copy_again(follow=True)
+        if lost:
+            self._copy_again(follow=False)
+
+    def _copy_again(self, *, follow: bool) -> None:
+        """Copy what the engine keeps, but for what is copied already; nothing when the engine is away."""
+        # Times are not exact enough to tell which line was the last, but the first line is known.
+        whole = sum(self._copied.values()) <= _SURELY_KEPT
+        known = dict(self._copied) if whole else dict.fromkeys(self._copied, 0)
+        try:
+            again = self._kept(since=self._begun_at if whole else self._last_at, follow=follow)
+        except WorkloadsError:
+            return
+        self._again = again
+        try:
+            for frame in again.pieces():
+                fresh = frame.data[known[frame.stream] :]
+                known[frame.stream] -= len(frame.data) - len(fresh)
+                if fresh:
+                    self._write(Frame(frame.stream, fresh))
+        finally:
+            self._again = None
+            again.close()
 
     def _received(self) -> bytes:
         try:
