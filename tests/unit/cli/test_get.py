@@ -42,11 +42,10 @@ def test_config_and_stats_exclude_each_other(command):
 
 
 def test_what_a_workload_uses_is_asked_of_managers_of_this_machine_only(command):
-    command.manager = FakeManager(a_workload(runtime="kubernetes"))
+    command.manager = RecordingManager(a_config())
     outcome = command("get", "time", "--stats")
     assert outcome.code != 0
-    assert "--stats is not supported" in outcome.err
-    assert "kubernetes" in outcome.err
+    assert "--stats is not supported: what a workload of memory uses" in outcome.err
 
 
 def test_stats_are_shown_with_the_units_they_have():
