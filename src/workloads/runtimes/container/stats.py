@@ -33,8 +33,12 @@ def measured(engine: Engine, name: str, containers: Mapping[int, str]) -> list[R
     """
     if not containers:
         return []
+
+    def asked(container: str) -> Mapping[str, Any]:
+        return _asked(engine, name, container)
+
     with ThreadPoolExecutor(min(len(containers), _AT_ONCE), thread_name_prefix="workloads-stats") as pool:
-        answers = pool.map(lambda container: _asked(engine, name, container), containers.values())
+        answers = pool.map(asked, containers.values())
         found = [stats_of(answer, index) for index, answer in zip(containers, answers, strict=True)]
     return sorted((each for each in found if each is not None), key=lambda each: each.index)
 
