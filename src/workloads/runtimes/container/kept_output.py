@@ -47,10 +47,16 @@ class KeptOutput:
         Raises:
             RuntimeUnavailableError: The engine does not answer.
         """
-        with faults(engine.name, "cannot read the output of its container"):
+        doing = "cannot read the output of its container"
+        with faults(engine.name, doing):
             self._connection = connect(engine.url, _TIMEOUT)
-            self._connection.sendall(_REQUEST.format(id=container, follow=follow, since=since).encode())
-            self._connection.settimeout(None if follow else _TIMEOUT)
+        try:
+            with faults(engine.name, doing):
+                self._connection.sendall(_REQUEST.format(id=container, follow=follow, since=since).encode())
+        except BaseException:
+            self._connection.close()
+            raise
+        self._connection.settimeout(None if follow else _TIMEOUT)
 
     def pieces(self) -> Iterator[Frame]:
         """Piece after piece, until the end, or the engine goes, or has no such container."""
