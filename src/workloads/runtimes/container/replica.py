@@ -6,6 +6,7 @@ import logging
 import math
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError, WorkloadsError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ("ContainerReplica", "exit_of")
 
+_LAG = 1.0
+"""Seconds in which an engine knows of a container what it has done to it."""
 _RETRY = 0.2
 _LONGEST_RETRY = 5.0
 _GONE = Exit(code=None, signal=signal.SIGKILL, note="its container was removed")
@@ -179,7 +182,7 @@ class ContainerReplica:
             WorkloadsError: The engine cannot, or does not answer.
         """
         if not self._suspended:
-            self._ask("pause", lambda client: client.pause(self._container))
+            self._switch("pause", lambda client: client.pause(self._container), paused=True)
             self._suspended = True
 
     def resume(self) -> None:
@@ -189,8 +192,23 @@ class ContainerReplica:
             WorkloadsError: The engine cannot, or does not answer.
         """
         if self._suspended:
-            self._ask("unpause", lambda client: client.unpause(self._container))
+            self._switch("unpause", lambda client: client.unpause(self._container), paused=False)
             self._suspended = False
+
+    def _switch(self, verb: str, call: Callable[[APIClient], None], *, paused: bool) -> None:
+        """Ask for one of two states, in which the container may be already when others do so, too."""
+        deadline = time.monotonic() + _LAG
+        while True:
+            try:
+                return self._ask(verb, call)
+            except WorkloadFailedError:
+                # Right after the opposite the engine may not have noticed that itself, and refuse.
+                if time.monotonic() > deadline:
+                    found = self._inspected()
+                    if found is None or bool(found["State"].get("Paused")) is not paused:
+                        raise
+                    return None
+            time.sleep(_LAG / 50)
 
     def _ask(self, verb: str, call: Callable[[APIClient], None]) -> None:
         """Ask the engine to do something with the container; one that has ended meanwhile needs nothing."""
