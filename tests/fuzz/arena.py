@@ -128,14 +128,13 @@ class Arena:
                     raise AssertionError(f"{error!r} instead of an answer") from None
                 return
             assert head.status != 500, head
-            if request.method == "HEAD" or head.status in (204, 304):
-                continue
-            if "text/event-stream" in head.all("content-type"):
-                return  # it may be one that does not end
-            try:
-                await read_body(reader, head)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return  # as the server behind it did
+            if request.method != "HEAD" and head.status not in {204, 304}:
+                if "text/event-stream" in head.all("content-type"):
+                    return  # it may be one that does not end
+                try:
+                    await read_body(reader, head)
+                except (asyncio.IncompleteReadError, ConnectionError):
+                    return  # as the server behind it did
             if "close" in head.all("connection"):
                 return
 
