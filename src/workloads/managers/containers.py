@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -16,7 +17,7 @@ from workloads.runtimes.protocol import LastingRuntime, Owner
 from workloads.runtimes.registry import load_runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
     from workloads._core.paths import Paths
     from workloads.runtimes.protocol import Sighting
@@ -132,12 +133,9 @@ class Containers:
         Raises:
             WorkloadsError: The runtime cannot, or does not answer.
         """
-        try:
+        with _none_where_none_is_known(record):
             if (runtime := self.runtime(record.runtime)) is not None:
                 runtime.end(record.name, grace)
-        except (RuntimeUnavailableError, RuntimeNotFoundError):
-            if record.containers:
-                raise
 
     def remove(self, record: RuntimeRecord) -> None:
         """End every such server, and remove what was made for it.
@@ -148,12 +146,9 @@ class Containers:
         Raises:
             WorkloadsError: The runtime cannot, or does not answer.
         """
-        try:
+        with _none_where_none_is_known(record):
             if (runtime := self.runtime(record.runtime)) is not None:
                 runtime.remove(record.name)
-        except (RuntimeUnavailableError, RuntimeNotFoundError):
-            if record.containers:
-                raise
 
     def trim(self, runtime: str, name: str, count: int) -> None:
         """Remove the servers of a workload beyond so many, which it had before. What fails is logged.
@@ -189,3 +184,13 @@ class Containers:
             if sighting.workload in found:
                 found[sighting.workload].append(sighting)
         return {workload: Seen(tuple(servers)) for workload, servers in found.items()}
+
+
+@contextlib.contextmanager
+def _none_where_none_is_known(record: RuntimeRecord) -> Generator[None]:
+    """Let an engine not answer that is not known to have a container of the workload."""
+    try:
+        yield
+    except (RuntimeUnavailableError, RuntimeNotFoundError):
+        if record.containers:
+            raise
