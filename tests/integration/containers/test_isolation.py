@@ -195,14 +195,38 @@ def test_no_server_sees_the_engines_socket_or_the_state_of_this_library(engine, 
         start(runtime=runtime, permission_profile=PermissionProfile(read=(mount,)))
 
 
-def test_the_network_is_made_once_whoever_makes_it_at_the_same_time(engine):
+def test_the_network_is_made_once_whoever_makes_it_at_the_same_time(engine, monkeypatch):
+    """Other processes, too, for which no lock is held here."""
+    monkeypatch.setattr("workloads.runtimes.container.networks._making", contextlib.nullcontext())
     with contextlib.closing(Engine(engine.name, engine.url)) as place, ThreadPoolExecutor(8) as pool:
-        made = [pool.submit(ensure_network, place, OWNER, name="a") for _ in range(8)]
-        assert True in {each.result() for each in made}
-        assert list(engine.present()["network"].values()) == ["workloads-external"]
-        removed = [pool.submit(remove_unused_network, place, OWNER, name="a") for _ in range(8)]
-        assert {each.result() for each in removed} == {None}
-    assert engine.present()["network"] == {}
+        for _ in range(3):
+            made = [pool.submit(ensure_network, place, OWNER, name="a") for _ in range(8)]
+            assert True in {each.result() for each in made}
+            assert list(engine.present()["network"].values()) == ["workloads-external"]
+            removed = [pool.submit(remove_unused_network, place, OWNER, name="a") for _ in range(8)]
+            assert {each.result() for each in removed} == {None}
+            assert engine.present()["network"] == {}
+
+
+# Podman makes no two of one name.
+@pytest.mark.parametrize("each_engine", [pytest.param("docker", marks=pytest.mark.needs("docker"))], indirect=True)
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_second_network_of_its_name_holds_nobody_up(docker_engine, start, monkeypatch, isolated):
+    """Somebody made one at the same time, and went before it was taken back."""
+    monkeypatch.setattr("workloads.runtimes.container.networks._PATIENCE", 0.1)
+    doubled = []
+
+    def ensure_and_double(*arguments, **named):
+        made = ensure_network(*arguments, **named)
+        if not doubled:
+            with contextlib.closing(docker_engine.client()) as client:
+                doubled.append(client.create_network("workloads-external", driver="bridge", check_duplicate=False))
+        return made
+
+    monkeypatch.setattr("workloads.runtimes.container.ways.ensure_network", ensure_and_double)
+    serves(*start(allow=("a.example",), isolate_network=isolated).address)
+    assert doubled
+    assert list(docker_engine.present()["network"].values()) == ["workloads-external"]
 
 
 def test_the_image_is_built_once(engine):

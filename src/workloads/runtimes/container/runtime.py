@@ -18,7 +18,7 @@ from workloads.runtimes.container.hardening import hardening
 from workloads.runtimes.container.images import described, ensure_image, image_id
 from workloads.runtimes.container.leftovers import end_containers, remove_containers
 from workloads.runtimes.container.listing import listed, sightings
-from workloads.runtimes.container.networks import is_network_gone, network_mode
+from workloads.runtimes.container.networks import is_network_lost, network_mode
 from workloads.runtimes.container.request import LOOPBACK, TARGET_PORT, container_name, container_request
 from workloads.runtimes.container.secret_files import delivered, split
 from workloads.runtimes.container.starting import started
@@ -154,7 +154,7 @@ class ContainerRuntime:
                 return self._started(config, index, image, secrets, log)
             except WorkloadFailedError as error:
                 # Somebody removed the network with the last container on it, just before this one was.
-                if not left or not is_network_gone(error.reason, self._owner):
+                if not left or not is_network_lost(error.reason, self._owner):
                     raise
         raise AssertionError("the last try returns or raises")
 
