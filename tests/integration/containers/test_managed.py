@@ -33,6 +33,12 @@ def state(client, container):
     return client.inspect_container(container)["State"]["Status"]
 
 
+def run_two(manager, config):
+    """Both replicas: a workload runs as soon as one of them is ready."""
+    manager.run_workload_detached(config.evolve(backend_replicas=2), wait=60)
+    wait_until(lambda: manager.get_workload(config.name).replicas.ready == 2, timeout=60)
+
+
 def test_what_a_killed_runner_left_is_ended_and_taken_again(engine, manager):
     """A server of HTTP does not notice that its runner is gone."""
     config = RunConfig(name="a", image=engine.python, command=["python3", "/servers/sessions.py"],
@@ -79,8 +85,8 @@ def test_a_workload_that_is_not_used_is_frozen_and_wakes_for_a_request(engine, m
 
 
 def test_what_replicas_use_is_told_by_one_look(engine, manager):
-    config = RunConfig(name="a", image=engine.python, command=COMMAND, backend_replicas=2, memory="64m", pids=20)
-    manager.run_workload_detached(config, wait=60)
+    config = RunConfig(name="a", image=engine.python, command=COMMAND, memory="64m", pids=20)
+    run_two(manager, config)
     stats = manager.get_stats("a")
     assert [each.index for each in stats] == [0, 1]
     for each in stats:
@@ -103,8 +109,8 @@ def test_replicas_that_a_workload_no_longer_has_are_removed(engine, manager):
         return sorted(engine.present()[kind].values())
 
     config = RunConfig(name="a", image=engine.python, command=["python3", "/servers/sessions.py"],
-                       transport="streamable-http", backend_replicas=2, isolate_network=True)  # fmt: skip
-    manager.run_workload_detached(config, wait=60)
+                       transport="streamable-http", isolate_network=True)  # fmt: skip
+    run_two(manager, config)
     both, volumes = present("container"), present("volume")
     assert (len(both), len(volumes)) == (6, 2)
     with pytest.raises(WorkloadFailedError):
