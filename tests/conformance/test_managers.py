@@ -55,9 +55,10 @@ class OnEngine(TestProcess):
     """Containers of a real engine, which is private to the tests."""
 
     __test__ = False
+    pytestmark = pytest.mark.timeout(600)
     # What differs between the two surfaces does not differ between runtimes.
     surfaces = ("sync",)
-    patience = 40.0
+    patience = 120.0
 
     @pytest.fixture
     def manager(self, engine):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PLACES = 100
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 # Shims listen in /run/containerd whatever they are told: an engine of its own gets a /run/containerd of its own. What
 # an engine keeps is in memory: that is quick, and gone with the last process that sees it. A disk of a given size is in
 # a file where this machine has loop devices; where it has none, memory says just as well that it is full.

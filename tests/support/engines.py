@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 NAMES = ("docker", "podman")
 _OWN = frozenset({"bridge", "host", "none", "podman"})
-_READY = 60.0
-_REQUEST = 60.0
+_READY = 120.0
+_REQUEST = 180.0
 
 _DOCKER = """{{
   "deprecated-key-path": "{folder}/key.json"

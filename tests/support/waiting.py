@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], *, timeout: float = 10.0, every: float = 0.01) -> None:
+def wait_until(condition: Callable[[], object], *, timeout: float = 30.0, every: float = 0.01) -> None:
     """Return as soon as a condition holds.
 
     Args:

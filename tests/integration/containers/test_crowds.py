@@ -11,7 +11,7 @@ import workloads
 from workloads import RunConfig
 from workloads.errors import WorkloadsError
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_runs_and_deletes_of_the_same_names_at_once_leave_nothing(engine):

@@ -15,7 +15,7 @@ from workloads import RunConfig, WorkloadStatus
 from workloads._core.paths import Paths
 from workloads.errors import WorkloadFailedError
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 FULL = "[Nn]o space left on device"
 NOTHING = {"container": {}, "network": {}, "volume": {}}
@@ -43,7 +43,7 @@ def engine(request, monkeypatch):
 def manager(engine):
     with workloads.new_manager(engine.name) as manager:
         yield manager
-        manager.delete_workloads([each.name for each in manager.list_workloads(all=True)], grace=1).wait(60)
+        manager.delete_workloads([each.name for each in manager.list_workloads(all=True)], grace=1).wait(120)
 
 
 def fill(engine, *, left=0):
@@ -67,11 +67,11 @@ def check_that_it_fails(engine, manager, config, reason):
     """That it is told, and that nothing is left, even before the workload is deleted."""
     before = files()
     with pytest.raises(WorkloadFailedError, match=reason) as caught:
-        manager.run_workload_detached(config, wait=60)
+        manager.run_workload_detached(config, wait=120)
     assert caught.value.name == config.name
     assert engine.present() == NOTHING
     assert manager.get_workload(config.name).status is WorkloadStatus.ERROR
-    manager.delete_workloads([config.name], grace=1).wait(60)
+    manager.delete_workloads([config.name], grace=1).wait(120)
     assert files() == before
 
 

@@ -17,7 +17,7 @@ from workloads.errors import BatchError, RuntimeUnavailableError, WorkloadFailed
 
 # The SDK leaves a socket that could not connect to the collector, which closes it: here the engine goes at any moment.
 _SDK = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-pytestmark = [pytest.mark.needs("mcp"), pytest.mark.timeout(180), _SDK]
+pytestmark = [pytest.mark.needs("mcp"), pytest.mark.timeout(300), _SDK]
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.needs(name)) for name in engines.NAMES])
@@ -34,7 +34,7 @@ def manager(engine):
         yield manager
         if engine.process is None:
             engine.start()
-        manager.delete_workloads([each.name for each in manager.list_workloads(all=True)], grace=5).wait(60)
+        manager.delete_workloads([each.name for each in manager.list_workloads(all=True)], grace=5).wait(120)
 
 
 def server(engine, name):
@@ -56,9 +56,9 @@ def statuses(watch, name, seen):
 
 def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterwards(engine, manager):
     """Reads write nothing of it; verbs say why they cannot be done, and leave nothing that would be an orphan."""
-    workload = manager.run_workload_detached(server(engine, "a"), wait=60)
-    manager.run_workload_detached(server(engine, "b"), wait=60)
-    manager.stop_workloads(["b"]).wait(60)
+    workload = manager.run_workload_detached(server(engine, "a"), wait=120)
+    manager.run_workload_detached(server(engine, "b"), wait=120)
+    manager.stop_workloads(["b"]).wait(120)
     runner = runner_of("a")
     seen: list[WorkloadStatus] = []
     watch = manager.watch_workloads()
@@ -75,30 +75,30 @@ def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterward
     assert files()[Paths.locate().statuses / "b.json"] == before
 
     with pytest.raises(BatchError) as caught:
-        manager.start_workloads(["b"]).wait(60)
+        manager.start_workloads(["b"]).wait(120)
     assert isinstance(caught.value.results["b"], (RuntimeUnavailableError, WorkloadFailedError))
     with pytest.raises(RuntimeUnavailableError):
         manager.run_workload_detached(server(engine, "c"))
     assert not manager.does_workload_exist("c")
     with pytest.raises(BatchError):
-        manager.delete_workloads(["b"], grace=1).wait(60)
+        manager.delete_workloads(["b"], grace=1).wait(120)
     assert manager.does_workload_exist("b")
 
     engine.start()
-    wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.RUNNING, timeout=90)
-    wait_until(lambda: seen[-1] is WorkloadStatus.RUNNING, timeout=90)
+    wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.RUNNING, timeout=120)
+    wait_until(lambda: seen[-1] is WorkloadStatus.RUNNING, timeout=120)
     watch.close()
-    watching.join(10)
+    watching.join(120)
     assert runner_of("a") == runner
-    wait_until(lambda: manager.get_workload("a").replicas.ready == 1, timeout=90)
+    wait_until(lambda: manager.get_workload("a").replicas.ready == 1, timeout=120)
     assert call_tool(workload.url, "echo", text="again") == "again"
 
     engine.kill()
     with pytest.raises(BatchError) as caught:
-        manager.stop_workloads(["a"], grace=1).wait(60)
+        manager.stop_workloads(["a"], grace=1).wait(120)
     assert isinstance(caught.value.results["a"], RuntimeUnavailableError)
     engine.start()
-    manager.stop_workloads(["a"], grace=10).wait(60)
+    manager.stop_workloads(["a"], grace=10).wait(120)
     assert manager.get_workload("a").status is WorkloadStatus.STOPPED
-    manager.delete_workloads(["a", "b"], grace=10).wait(60)
+    manager.delete_workloads(["a", "b"], grace=10).wait(120)
     assert engine.present()["container"] == {}

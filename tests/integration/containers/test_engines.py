@@ -39,13 +39,13 @@ def test_a_container_of_the_small_image_is_reached_from_here_and_ends_when_told(
             return False
 
         wait_until(answers)
-        client.stop(identity, timeout=30)
+        client.stop(identity, timeout=120)
         assert client.inspect_container(identity)["State"]["ExitCode"] == 0
 
 
 def test_the_small_image_idles_until_it_is_told_to_end(engine, client):
     with container(client, engine.busybox, None) as identity:
-        client.stop(identity, timeout=30)
+        client.stop(identity, timeout=120)
         assert client.inspect_container(identity)["State"]["ExitCode"] == 0
 
 

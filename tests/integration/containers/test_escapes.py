@@ -51,7 +51,7 @@ def connect(host, port):
         line.settimeout(5)
         line.connect((host, port))
 def through(said):
-    with socket.create_connection(("127.0.0.1", 3128), 20) as line:
+    with socket.create_connection(("127.0.0.1", 3128), 60) as line:
         line.sendall(said.encode() + b"\\r\\n\\r\\n")
         return line.recv(4096).decode().partition("\\r\\n")[0]
 """
@@ -130,10 +130,18 @@ def server(engine: engines.Engine, config: RunConfig, folder: Path) -> Iterator[
     command = [sys.executable, "-c", RUNNER, engine.name, engine.url, OWNER.scope, str(folder)]
     try:
         done = subprocess.run(command, input=config.to_json(), check=True, capture_output=True, text=True)
-        yield tuple(json.loads(done.stdout))
+        address = tuple(json.loads(done.stdout))
+        wait_until(lambda: serves(address), timeout=120)
+        yield address
     finally:
         with contextlib.closing(ContainerRuntime(Engine(engine.name, engine.url), OWNER)) as runtime:
             runtime.remove(config.name)
+
+
+def serves(address: tuple[str, int]) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen("http://{}:{}/".format(*address)) as response:
+        return bool(response.status == 200)
+    return False
 
 
 def config_of(name: str, image: str, *, bind: str = "0.0.0.0", **fields: Any) -> RunConfig:
@@ -189,18 +197,13 @@ def addresses_here() -> list[str]:
 
 
 def test_it_serves_this_machine(box):
-    def answers() -> bool:
-        with contextlib.suppress(OSError), urllib.request.urlopen("http://{}:{}/".format(*box.address)) as response:
-            return response.status == 200
-        return False
-
-    wait_until(answers)
+    assert serves(box.address)
 
 
 @pytest.mark.parametrize("host", ["address", "name"])
 def test_what_is_allowed_is_reached_through_the_proxy_that_its_environment_names(box, host):
     target = box.target if host == "address" else "target"
-    code = f"print(urllib.request.urlopen('http://{target}:{PORT}/', timeout=20).status)"
+    code = f"print(urllib.request.urlopen('http://{target}:{PORT}/', timeout=60).status)"
     assert box.run(code) == "200"
     assert box.run(f"print(through('CONNECT {target}:{PORT} HTTP/1.1'))") == "HTTP/1.1 200 Connection established"
 
@@ -278,7 +281,7 @@ def test_it_is_not_reached_by_another_workload(box):
     (network,) = ingress.values()
     code = f"""
 import socket
-with socket.create_connection(({network["IPAddress"]!r}, {PORT}), 20) as line:
+with socket.create_connection(({network["IPAddress"]!r}, {PORT}), 60) as line:
     line.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
     try:
         print(line.recv(100))

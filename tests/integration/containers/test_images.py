@@ -25,13 +25,13 @@ def test_how_far_an_image_is_fetched_is_told_as_what_the_workload_waits_for(dock
         config = RunConfig(name="a", image=served.image, command=["idle"])
         try:
             assert manager.run_workload_detached(config).status is WorkloadStatus.STARTING
-            wait_until(lambda: "fetching image" in manager.get_workload("a").status_context, timeout=30)
+            wait_until(lambda: "fetching image" in manager.get_workload("a").status_context, timeout=120)
             assert manager.get_workload("a").status is WorkloadStatus.STARTING
             assert f"fetching image {served.image}: " in manager.get_workload("a").status_context
             served.go_on.set()
-            wait_until(lambda: not manager.get_workload("a").status_context, timeout=30)
+            wait_until(lambda: not manager.get_workload("a").status_context, timeout=120)
         finally:
-            manager.delete_workloads(["a"], grace=0).wait(60)
+            manager.delete_workloads(["a"], grace=0).wait(120)
             client.remove_image(served.image, force=True)
 
 
@@ -46,7 +46,7 @@ def test_an_image_is_fetched_when_it_is_missing_or_shall_be_whatever_is_here(doc
                 config.evolve(pull=pull), 0, secrets={}, log=tmp_path / "log", folder=tmp_path
             )
             replica.stdin.close()
-            assert replica.wait(30).code == 0
+            assert replica.wait(120).code == 0
             replica.stdout.close()
 
         try:

@@ -57,7 +57,7 @@ def start(engine, runtime, tmp_path):
     yield start
     for replica in replicas:
         replica.kill()
-        replica.wait(60)
+        replica.wait(120)
         for pipe in (replica.stdin, replica.stdout):
             if pipe is not None:
                 pipe.close()
@@ -70,7 +70,7 @@ def inspect(engine, container):
 
 def serves(host, port):
     def answers():
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{host}:{port}/", timeout=5) as answer:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{host}:{port}/", timeout=60) as answer:
             return answer.read() == b"ok\n"
         return False
 
@@ -87,14 +87,14 @@ def test_a_server_and_its_gateway_are_taken_again_while_nothing_has_changed(engi
     first = start(allow=("a.example",))
     serves(*first.address)
     before = [inspect(engine, name)["Id"] for name in names]
-    first.stop(10)
+    first.stop(60)
     assert not any(inspect(engine, name)["State"]["Running"] for name in names)
     serves(*start(allow=("a.example",)).address)
     assert [inspect(engine, name)["Id"] for name in names] == before
 
 
 def test_a_gateway_that_lets_something_else_pass_is_a_new_one(engine, start):
-    start(allow=("a.example",)).stop(10)
+    start(allow=("a.example",)).stop(60)
     before = inspect(engine, "box-egress")["Id"]
     serves(*start(allow=("b.example",)).address)
     assert inspect(engine, "box-egress")["Id"] != before
@@ -103,7 +103,7 @@ def test_a_gateway_that_lets_something_else_pass_is_a_new_one(engine, start):
 def test_a_gateway_that_outlived_its_runner_is_taken_over(engine, runtime, start):
     replica = start(allow=("a.example",))
     config = RunConfig(name="a", image="a", isolate_network=True, permission_profile=profile_of(("a.example",)))
-    replica.stop(10)
+    replica.stop(60)
     with contextlib.closing(Engine(engine.name, engine.url)) as place:
         open_way(place, OWNER, config, 0, container="box", port=8080)
     before = inspect(engine, "box-egress")["State"]["StartedAt"]
@@ -126,17 +126,18 @@ def test_a_published_port_leads_to_the_server_for_this_machine(start):
 
 def test_the_machine_of_the_engine_is_reached_where_that_is_allowed(engine, start):
     start(allow_docker_gateway=True)
-    with socket.create_server(("0.0.0.0", 0)) as listening:
-        listening.settimeout(20)
+    with socket.create_server(("0.0.0.0", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        listening.settimeout(120)
+        accepted = pool.submit(lambda: listening.accept()[0].close())
         said = f"CONNECT host.docker.internal:{listening.getsockname()[1]} HTTP/1.1"
-        answer = execute(engine, "sh", "-c", f"printf '{said}\\r\\n\\r\\n' | timeout 2 nc 127.0.0.1 3128")
+        answer = execute(engine, "sh", "-c", f"printf '{said}\\r\\n\\r\\n' | timeout 60 nc 127.0.0.1 3128")
         assert answer.startswith("HTTP/1.1 200 ")
-        listening.accept()[0].close()
+        accepted.result()
 
 
 @pytest.mark.parametrize("isolated", [True, False])
 def test_a_network_that_somebody_removed_is_made_again(engine, start, isolated):
-    start(allow=("a.example",), isolate_network=isolated).stop(10)
+    start(allow=("a.example",), isolate_network=isolated).stop(60)
     with contextlib.closing(engine.client()) as client, contextlib.suppress(APIError):  # Podman lets nobody remove it
         client.remove_network("workloads-external")
     serves(*start(allow=("a.example",), isolate_network=isolated).address)
@@ -180,7 +181,7 @@ def test_nothing_is_left_of_a_server_that_cannot_be_started(engine, start):
 
 def test_nothing_is_left_of_a_server_that_nobody_would_find_again(engine, start):
     with contextlib.closing(ContainerRuntime(Engine(engine.name, engine.url))) as unowned:
-        start(runtime=unowned).stop(10)
+        start(runtime=unowned).stop(60)
     assert engine.present() == {"container": {}, "network": {}, "volume": {}}
 
 
@@ -241,4 +242,4 @@ def test_a_secret_is_a_file_that_the_engine_does_not_show(engine, start):
         replica = start("sh", "-c", "trap exit TERM; web 8080 & wait", secrets=secrets, isolate_network=False)
         assert execute(engine, "cat", "/run/secrets/key") == "hush"
         assert "hush" not in json.dumps(inspect(engine, "box"))
-        replica.stop(10)
+        replica.stop(60)

@@ -16,7 +16,7 @@ from workloads.runtimes.registry import load_runtime
 
 # The SDK leaves a socket that could not connect to the collector, which closes it: here the engine goes at any moment.
 _SDK = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-pytestmark = [pytest.mark.needs("podman"), pytest.mark.timeout(120), _SDK]
+pytestmark = [pytest.mark.needs("podman"), pytest.mark.timeout(300), _SDK]
 
 COUNT = 'web & i=0; while :; do i=$((i+1)); echo $i; echo "e$i" >&2; sleep 0.05; done'
 
@@ -52,7 +52,7 @@ def test_output_goes_on_without_gaps_or_doubles_when_the_engine_comes_back(engin
         engine.kill()
         os.kill(pid, signal.SIGKILL)
         engine.start()
-        assert replica.wait(60) is not None
+        assert replica.wait(120) is not None
         with closing(engine.client()) as client:
             for prefix, stream in (("", "stdout"), ("e", "stderr")):
                 streams = {"stdout": False, "stderr": False, stream: True}

@@ -17,7 +17,7 @@ from workloads._core.paths import Paths
 from workloads.errors import WorkloadFailedError
 from workloads.managers.containers import owner_of
 
-pytestmark = [pytest.mark.needs("mcp"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.needs("mcp"), pytest.mark.timeout(300)]
 
 COMMAND = ["python3", "-I", "-S", "/servers/quick_stdio.py"]
 
@@ -26,7 +26,7 @@ COMMAND = ["python3", "-I", "-S", "/servers/quick_stdio.py"]
 def manager(engine):
     with workloads.new_manager(engine.name) as manager:
         yield manager
-        manager.delete_workloads([each.name for each in manager.list_workloads(all=True)], grace=5).wait(90)
+        manager.delete_workloads([each.name for each in manager.list_workloads(all=True)], grace=5).wait(120)
 
 
 def state(client, container):
@@ -35,26 +35,26 @@ def state(client, container):
 
 def run_two(manager, config):
     """Both replicas: a workload runs as soon as one of them is ready."""
-    manager.run_workload_detached(config.evolve(backend_replicas=2), wait=60)
-    wait_until(lambda: manager.get_workload(config.name).replicas.ready == 2, timeout=60)
+    manager.run_workload_detached(config.evolve(backend_replicas=2), wait=120)
+    wait_until(lambda: manager.get_workload(config.name).replicas.ready == 2, timeout=120)
 
 
 def test_what_a_killed_runner_left_is_ended_and_taken_again(engine, manager):
     """A server of HTTP does not notice that its runner is gone."""
     config = RunConfig(name="a", image=engine.python, command=["python3", "/servers/sessions.py"],
                        transport="streamable-http")  # fmt: skip
-    manager.run_workload_detached(config, wait=60)
+    manager.run_workload_detached(config, wait=120)
     (container,) = record_of("a").containers
     os.kill(runner_of("a"), signal.SIGKILL)
     wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.UNHEALTHY)
     assert "its proxy runner is gone, 1 of its containers live on" in manager.get_workload("a").status_context
     with closing(engine.client()) as client:
         assert state(client, container) == "running"
-        manager.recover().wait(60)
+        manager.recover().wait(120)
         assert manager.get_workload("a").status is WorkloadStatus.RUNNING
         assert record_of("a").containers == (container,)
         os.kill(runner_of("a"), signal.SIGKILL)
-        manager.stop_workloads(["a"], grace=10).wait(60)
+        manager.stop_workloads(["a"], grace=10).wait(120)
         assert state(client, container) == "exited"
     assert manager.get_workload("a").status is WorkloadStatus.STOPPED
 
@@ -73,14 +73,14 @@ def test_a_container_of_which_nothing_else_is_known_is_pruned(engine, manager):
 
 def test_a_workload_that_is_not_used_is_frozen_and_wakes_for_a_request(engine, manager):
     config = RunConfig(name="a", image=engine.python, command=COMMAND, idle_timeout="1s", sleep_mode="suspend")
-    workload = manager.run_workload_detached(config, wait=60)
-    wait_until(lambda: manager.get_workload("a").asleep, timeout=60)
+    workload = manager.run_workload_detached(config, wait=120)
+    wait_until(lambda: manager.get_workload("a").asleep, timeout=120)
     (container,) = record_of("a").containers
     with closing(engine.client()) as client:
         assert state(client, container) == "paused"
         assert call_tool(workload.url, "echo", text="awake") == "awake"
-        wait_until(lambda: manager.get_workload("a").asleep, timeout=60)
-        manager.stop_workloads(["a"], grace=10).wait(60)
+        wait_until(lambda: manager.get_workload("a").asleep, timeout=120)
+        manager.stop_workloads(["a"], grace=10).wait(120)
         assert state(client, container) == "exited"
 
 
@@ -98,7 +98,7 @@ def test_what_replicas_use_is_told_by_one_look(engine, manager):
         client.pause(record_of("a").containers[0])
         assert len(manager.get_stats("a")) == 2
         client.unpause(record_of("a").containers[0])
-    manager.stop_workloads(["a"], grace=10).wait(60)
+    manager.stop_workloads(["a"], grace=10).wait(120)
     assert manager.get_stats("a") == []
 
 
@@ -114,27 +114,27 @@ def test_replicas_that_a_workload_no_longer_has_are_removed(engine, manager):
     both, volumes = present("container"), present("volume")
     assert (len(both), len(volumes)) == (6, 2)
     with pytest.raises(WorkloadFailedError):
-        manager.update_workload("a", config.evolve(backend_replicas=1, command=["false"]), grace=10).wait(60)
-    wait_until(lambda: manager.get_workload("a").replicas.ready == 2, timeout=60)
+        manager.update_workload("a", config.evolve(backend_replicas=1, command=["false"]), grace=10).wait(120)
+    wait_until(lambda: manager.get_workload("a").replicas.ready == 2, timeout=120)
     assert present("container") == both
-    manager.update_workload("a", config.evolve(backend_replicas=1), grace=10).wait(60)
+    manager.update_workload("a", config.evolve(backend_replicas=1), grace=10).wait(120)
     assert present("container") == [name for name in both if name.startswith("a.0.")]
     assert len(present("volume")) == 1
     assert len(manager.get_stats("a")) == 1
-    manager.stop_workloads(["a"], grace=10).wait(60)
-    manager.update_workload("a", config.evolve(backend_replicas=0)).wait(60)
+    manager.stop_workloads(["a"], grace=10).wait(120)
+    manager.update_workload("a", config.evolve(backend_replicas=0)).wait(120)
     assert len(present("container")) == 3
-    manager.start_workloads(["a"]).wait(60)
+    manager.start_workloads(["a"]).wait(120)
     assert engine.present() == {"container": {}, "network": {}, "volume": {}}
 
 
 def test_why_a_server_failed_is_told_with_its_last_words(engine, manager):
     config = RunConfig(name="a", image=engine.python, command=["sh", "-c", "echo no key >&2; exit 4"])
     with pytest.raises(WorkloadFailedError) as caught:
-        manager.run_workload_detached(config, wait=60)
+        manager.run_workload_detached(config, wait=120)
     assert set(caught.value.logs) == {"no key"}
     assert manager.get_workload("a").status is WorkloadStatus.ERROR
     assert "exited with code 4" in manager.get_workload("a").status_context
     with pytest.raises(WorkloadFailedError, match="cannot fetch image"):
-        manager.run_workload_detached(config.evolve(image="localhost/no-such-image:1"), wait=60)
+        manager.run_workload_detached(config.evolve(image="localhost/no-such-image:1"), wait=120)
     assert "cannot fetch image" in manager.get_workload("a").status_context

@@ -54,7 +54,7 @@ def make(engine):
 class TestStopping(TogglerConformance):
     """Of a container that is stopped and started."""
 
-    patience = 60.0
+    patience = 120.0
     options: dict[str, object] = {}  # noqa: RUF012  # replaced, never changed
 
     @pytest.fixture
@@ -134,7 +134,7 @@ def test_one_that_has_ended_cannot_be_paused_and_its_log_tells_why(make):
     with pytest.raises(ToggleError, match="cannot be paused"):
         toggler.enable()
     with pytest.raises(ToggleError, match=r"ended as soon as it was started: .*exit code 3; (?s:.*)no such setting"):
-        box.toggler(settle=10).disable()
+        box.toggler(settle=60).disable()
 
 
 def test_one_that_is_gone_is_an_error_and_one_whose_engine_is_away_is_unknown(make):
@@ -155,7 +155,7 @@ def test_one_that_was_paused_for_long_is_stopped(make):
     toggler.disable()
     toggler.enable()
     assert box.status in ("paused", "exited")
-    wait_until(lambda: box.status == "exited", timeout=30)
+    wait_until(lambda: box.status == "exited", timeout=120)
     toggler.disable()
     toggler.enable()
     toggler.disable()  # before it is stopped
@@ -167,7 +167,7 @@ def test_a_controller_puts_it_to_sleep_and_wakes_it(make, caplog):
     with caplog.at_level(logging.ERROR), DebouncedController(box.toggler(), cooldown=0.05) as controller:
         with controller.hold("test"):
             assert box.status == "running"
-        wait_until(lambda: box.status == "exited", timeout=30)
+        wait_until(lambda: box.status == "exited", timeout=120)
         with controller.hold("test"):
             assert box.status == "running"
     assert box.status == "exited"

@@ -29,28 +29,28 @@ def test_what_runs_is_listed_and_inspected_without_its_sidecars(engine, manager,
 @pytest.mark.parametrize("isolated", [None, False])
 def test_stopping_ends_the_proxy_then_the_containers(manager, deploy, toolhive, isolated):
     deployment = deploy(isolated=isolated)
-    manager.stop_workloads(["github"]).wait(60)
-    assert deployment.process.wait(1) == -15
+    manager.stop_workloads(["github"]).wait(120)
+    assert deployment.process.wait(30) == -15
     assert set(deployment.states().values()) == {"exited"}
     assert len(deployment.states()) == (1 if isolated is False else 4)
     assert status_of(toolhive)["status"] == "stopped"
     assert status_of(toolhive)["process_id"] == 0
     assert status_of(toolhive)["created_at"] == "2026-01-05T09:12:44.123456789Z"
     assert manager.get_workload("github").status is WorkloadStatus.STOPPED
-    manager.stop_workloads(["github"]).wait(60)
+    manager.stop_workloads(["github"]).wait(120)
 
 
 @pytest.mark.parametrize("isolated", [None, False])
 def test_deleting_leaves_nothing(engine, manager, deploy, toolhive, isolated):
     before = engine.present()
     deployment = deploy(isolated=isolated)
-    manager.delete_workloads(["github"]).wait(60)
-    assert deployment.process.wait(1) == -15
+    manager.delete_workloads(["github"]).wait(120)
+    assert deployment.process.wait(30) == -15
     assert engine.present() == before
     assert not list(toolhive.runconfigs.glob("github*"))
     assert not list(toolhive.statuses.glob("github*.json"))
     assert not manager.does_workload_exist("github")
-    manager.delete_workloads(["github"]).wait(60)
+    manager.delete_workloads(["github"]).wait(120)
 
 
 def test_a_workload_without_its_container_is_stopped_and_deleted(engine, manager, deploy, toolhive):
@@ -60,9 +60,9 @@ def test_a_workload_without_its_container_is_stopped_and_deleted(engine, manager
         client.remove_container("github", force=True)
     shown = manager.get_workload("github")
     assert (shown.status, shown.url) == (WorkloadStatus.UNHEALTHY, f"http://127.0.0.1:{deployment.port}/mcp")
-    manager.stop_workloads(["github"]).wait(60)
+    manager.stop_workloads(["github"]).wait(120)
     assert status_of(toolhive)["status"] == "stopped"
-    manager.delete_workloads(["github"]).wait(60)
+    manager.delete_workloads(["github"]).wait(120)
     assert not manager.does_workload_exist("github")
 
 
@@ -81,4 +81,4 @@ def test_what_its_server_wrote_is_read_from_the_engine(engine, manager, deploy):
         waiting = pool.submit(next, lines, "closed")
         assert not waiting.done()
         lines.close()
-        assert waiting.result(5) == "closed"
+        assert waiting.result(60) == "closed"
