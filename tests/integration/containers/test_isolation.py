@@ -7,13 +7,14 @@ import json
 import socket
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 
 import pytest
 from docker.errors import APIError
 from tests.support.waiting import wait_until
 
 from workloads import PermissionProfile, RunConfig
-from workloads.config.permissions import NetworkPermissions, OutboundPermissions
+from workloads.config.permissions import InboundPermissions, NetworkPermissions, OutboundPermissions
 from workloads.errors import RunConfigError, WorkloadFailedError
 from workloads.runtimes.container.engine import Engine
 from workloads.runtimes.container.gateway_image import gateway_image
@@ -118,6 +119,23 @@ def test_a_server_to_and_from_which_nothing_may_pass_needs_no_gateway(engine, st
         assert [each["Names"] for each in client.containers(all=True)] == [["/box"]]
 
 
+def test_a_server_is_reached_by_the_names_that_its_profile_allows(start):
+    inbound = InboundPermissions(allow_host=("tools.example", ".dev.example"))
+    profile = PermissionProfile(network=NetworkPermissions(inbound=inbound))
+    host, port = start(permission_profile=profile).address
+    serves(host, port)
+
+    def status(name):
+        with contextlib.closing(HTTPConnection(host, port, timeout=60)) as connection:
+            connection.request("GET", "/", headers={"Host": name})
+            return connection.getresponse().status
+
+    allowed = ("localhost", f"127.0.0.1:{port}", f"[::1]:{port}", "tools.example", "TOOLS.example:80", "a.dev.example")
+    refused = ("evil.example", "a.tools.example", "tools.example.evil.example", "169.254.169.254")
+    assert {name: status(name) for name in allowed} == dict.fromkeys(allowed, 200)
+    assert {name: status(name) for name in refused} == dict.fromkeys(refused, 403)
+
+
 def test_a_published_port_leads_to_the_server_for_this_machine(start):
     port = free_port()
     start(publish=(f"{port}:8080",))
@@ -128,7 +146,11 @@ def test_the_machine_of_the_engine_is_reached_where_that_is_allowed(engine, star
     start(allow_docker_gateway=True)
     with socket.create_server(("0.0.0.0", 0)) as listening, ThreadPoolExecutor(1) as pool:
         listening.settimeout(120)
-        accepted = pool.submit(lambda: listening.accept()[0].close())
+
+        def close_the_first():
+            listening.accept()[0].close()
+
+        accepted = pool.submit(close_the_first)
         said = f"CONNECT host.docker.internal:{listening.getsockname()[1]} HTTP/1.1"
         answer = execute(engine, "sh", "-c", f"printf '{said}\\r\\n\\r\\n' | timeout 60 nc 127.0.0.1 3128")
         assert answer.startswith("HTTP/1.1 200 ")

@@ -90,6 +90,22 @@ def test_a_server_is_named_by_one_host():
             host_of(head("GET / HTTP/1.1", *fields))
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("GET http://evil.example/ HTTP/1.1", "Host: a"),
+        ("GET evil.example HTTP/1.1", "Host: a"),
+        ("GET /evil HTTP/1.1\nHost: evil.example\n\nGET / HTTP/1.1", "Host: a"),
+        ("GET / HTTP/1.1", "X: x\nHost: evil.example", "Host: a"),
+        ("GET / HTTP/1.1", "X: x\rHost: evil.example", "Host: a"),
+        ("nonsense", "Host: a"),
+    ],
+)
+def test_what_a_server_could_take_for_a_request_to_another_host_is_refused(lines):
+    with pytest.raises(Refusal):
+        host_of(head(*lines))
+
+
 def test_a_request_becomes_the_only_one_of_its_connection():
     sent = only_one(head("GET / HTTP/1.1", "Host: a", "Connection: keep-alive", "Keep-Alive: 5"))
     assert sent == b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

@@ -13,6 +13,7 @@ MAX_HEAD = 64 * 1024
 """Bytes that the head of a request may have."""
 
 _LINE = re.compile(rb"([A-Z]{1,32}) ([!-~]+) HTTP/1\.[01]")
+_LINE_ENDS = (b"\n", b"\r", b"\0")
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+)(?::([0-9]{1,5}))?")
 _HOP_BY_HOP = (b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive", b"te", b"upgrade", b"host")
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 502: "Bad Gateway"}
@@ -64,7 +65,7 @@ def parse(head: bytes) -> Target:
         Refusal: It is not a request to a proxy.
     """
     line, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
-    if any(b"\n" in field or b"\r" in field or b"\0" in field for field in fields):
+    if any(mark in field for field in fields for mark in _LINE_ENDS):
         raise Refusal(400, "a header has a line end inside")
     if (match := _LINE.fullmatch(line)) is None:
         raise Refusal(400, "not a request of HTTP/1.1")
@@ -95,9 +96,15 @@ def host_of(head: bytes) -> str:
         head: The head of the request.
 
     Raises:
-        Refusal: It names none, or several.
+        Refusal: It names none or several, or a server may find another request or host in it.
     """
-    hosts = [field.partition(b":")[2].strip() for field in head.split(b"\r\n")[1:] if _name(field) == b"host"]
+    line, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    if any(mark in each for each in (line, *fields) for mark in _LINE_ENDS):
+        raise Refusal(400, "a line of the head has a line end inside")
+    # The host of a whole URL would count, and not the header's (RFC 9112, section 3.2.2).
+    if (match := _LINE.fullmatch(line)) is None or not match[2].startswith((b"/", b"*")):
+        raise Refusal(400, "a request to a server names a path")
+    hosts = [field.partition(b":")[2].strip() for field in fields if _name(field) == b"host"]
     if len(hosts) != 1 or not hosts[0].isascii():
         raise Refusal(400, "a request names one host")
     return _authority(hosts[0].decode("ascii"))[0]
