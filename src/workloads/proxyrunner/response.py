@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ("Response", "whole")
 
-_BODILESS = frozenset((204, 304))
 _CLOSE = b"connection: close\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -21,7 +20,8 @@ class Response:
 
     Args:
         status: The HTTP status.
-        headers: The headers. How the body is told from what follows is added, unless they have a ``content-length``.
+        headers: The headers. How the body is told from what follows is added, unless they have a ``content-length``;
+            a status that can have neither gets neither.
         bodiless: Whether a response to this method has no body, whatever its headers say.
         chunks: Whether the client knows bodies in chunks; else one of unknown length ends with the connection.
         keep_alive: Whether the connection may go on to another request.
@@ -42,13 +42,16 @@ class Response:
         keep_alive: bool = True,
     ) -> None:
         """Compose the head."""
-        self._bodiless = bodiless or status in _BODILESS
+        lengthless = status < 200 or status == 204
+        self._bodiless = bodiless or lengthless or status == 304
         self._left: int | None = None
         lines = [_status_line(status)]
         closes = False
         for name, value in headers:
             name = name.lower()
             if name == b"content-length":
+                if lengthless:
+                    continue  # not even that of nothing (RFC 9110, section 8.6)
                 self._left = int(value)
             elif name == b"transfer-encoding":
                 continue

@@ -34,13 +34,29 @@ def test_a_response_of_unknown_length_ends_with_the_connection_where_chunks_are_
     assert response.part(b"ab", last=True) == (b"ab",)
 
 
-@pytest.mark.parametrize(("status", "bodiless"), [(204, False), (304, False), (200, True)])
+@pytest.mark.parametrize(("status", "bodiless"), [(102, False), (204, False), (304, False), (200, True)])
 def test_a_response_without_a_body_has_none_whatever_is_sent(status, bodiless):
     response = Response(status, [], bodiless=bodiless)
     assert response.head.endswith(b"\r\n\r\n")
     assert b"transfer-encoding" not in response.head
     assert response.keep_alive
     assert response.part(b"ab", last=True) == ()
+
+
+@pytest.mark.parametrize("status", [102, 204])
+@pytest.mark.parametrize("bodiless", [False, True])
+@pytest.mark.parametrize("length", [b"0", b"4"])
+def test_a_response_that_never_has_a_body_tells_no_length(status, bodiless, length):
+    framing = [(b"Content-Length", length), (b"transfer-encoding", b"chunked")]
+    response = Response(status, framing, bodiless=bodiless)
+    assert response.head.count(b"\r\n") == 2, "no header is left"
+    assert response.keep_alive
+    assert response.part(b"", last=True) == ()
+
+
+def test_what_has_not_changed_is_told_its_length():
+    response = Response(304, [LENGTH, (b"transfer-encoding", b"chunked")])
+    assert response.head == b"HTTP/1.1 304 Not Modified\r\ncontent-length: 4\r\n\r\n"
 
 
 def test_a_head_request_is_told_the_length_of_what_it_does_not_get():
