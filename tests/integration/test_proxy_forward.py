@@ -461,6 +461,21 @@ def test_foreign_hosts_and_origins_are_refused_everywhere_and_never_reach_the_se
     through(body)
 
 
+def test_the_host_of_a_whole_url_is_the_one_that_is_judged_and_told_to_the_server():
+    async def body(client, server, runner):
+        answer = await client.post(request(), path=f"http://127.0.0.1:{runner.port}/mcp?x=http://evil.example")
+        assert answer.status == 200
+        (seen,) = server.seen
+        assert seen.start == b"POST /mcp?x=http://evil.example HTTP/1.1"
+        assert seen.get("x-forwarded-host") == f"127.0.0.1:{runner.port}"
+        assert (await client.post(request(), path="http://evil.example/mcp")).status == 421
+        own = f"http://localhost:{runner.port}/mcp"
+        answer = await client.ask("POST", own, ("host", "evil.example"), host=False, body=b"{}")
+        assert (answer.status, server.seen[1].get("x-forwarded-host")) == (200, f"localhost:{runner.port}")
+
+    through(body)
+
+
 def test_the_health_of_a_ready_workload_is_told():
     async def body(client, server, runner):
         answer = await client.ask("GET", "/health")

@@ -17,6 +17,7 @@ import httptools
 from workloads.proxyrunner.asgi import CONNECTION, header
 from workloads.proxyrunner.farewell import Farewell
 from workloads.proxyrunner.response import whole
+from workloads.proxyrunner.target import with_host_of
 from workloads.proxyrunner.turn import Turn
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _FRAMING = (b"content-length", b"transfer-encoding")
+_VERSIONS = frozenset(("1.0", "1.1"))
 _MAX_HEAD = 2**20
 """Bytes a head may have, or what stands between two parts of a body or behind it; give or take what comes at once."""
 _AHEAD = 8
@@ -140,7 +142,12 @@ class Connection(asyncio.Protocol):
         self._since_body = 0
         parser, headers = self._parser, self._headers
         version = parser.get_http_version()
+        if version not in _VERSIONS:
+            self._refuse(f"HTTP/{version} is not spoken here; use HTTP/1.1.", 505)
+            return
         target = httptools.parse_url(self._url)
+        if target.host is not None:
+            headers = with_host_of(self._url, headers)
         raw_path = target.path or b"/"  # a whole URL may have none (RFC 9112, section 3.2.2)
         path = raw_path.decode("ascii")
         scope: dict[str, Any] = {
@@ -281,12 +288,12 @@ class Connection(asyncio.Protocol):
         if rest and not self._deaf:
             self._feed(rest)
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, status: int = 400) -> None:
         """What came is no request: answer it in its turn, then close."""
         if self._deaf:
             return
         self._deaf = True
-        self._refusal = whole(400, reason)
+        self._refusal = whole(status, reason)
         broken, self._incoming = self._incoming, None
         if broken is not None and broken.done:
             self.part(heard=False)  # it has its answer

@@ -125,6 +125,73 @@ def test_every_form_of_a_target_has_its_path(target, path):
     connected(body)
 
 
+async def named(scope, receive, send):
+    """Answers with every Host that the request has."""
+    hosts = b",".join(value for name, value in scope["headers"] if name == b"host")
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(hosts))]})
+    await send({"type": "http.response.body", "body": hosts})
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        (b"/mcp", b"a"),
+        (b"http://b/mcp", b"b"),
+        (b"HTTP://B:80/mcp?a://c/", b"B:80"),
+        (b"http://[::1]:8?x", b"[::1]:8"),
+        (b"http://b", b"b"),
+        (b"http://user@b/", b"user@b"),
+    ],
+)
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_a_whole_url_overrides_the_host(target, host, version):
+    async def body(connection, transport):
+        connection.data_received(GET.replace(b"GET / HTTP/1.1", b"GET " + target + b" HTTP/" + version))
+        await turns()
+        assert transport.done[0].endswith(b"\r\n\r\n" + host)
+
+    connected(body, named)
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: a\r\n"])
+def test_a_whole_url_makes_no_request_whole_that_names_no_host_or_two(hosts):
+    async def body(connection, transport):
+        connection.data_received(GET.replace(b"GET /", b"GET http://b/").replace(b"Host: a\r\n", hosts))
+        await turns()
+        assert transport.done[0].endswith(b"\r\n\r\n" + (b"b,b" if hosts else b""))
+
+    connected(body, named)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET / HTTP/2.0", 505),
+        (b"GET / HTTP/0.9", 505),
+        (b"GET /", 505),
+        (b"GET / HTTP/1.2", 400),
+        (b"GET / HTTP/3.0", 400),
+        (b"PRI * HTTP/2.0", 400),
+    ],
+)
+@pytest.mark.parametrize("behind", [b"", b"Upgrade: h2c\r\nConnection: upgrade\r\n", b"Content-Length: 2\r\n"])
+def test_another_version_of_the_protocol_is_refused_before_anybody_is_asked(line, status, behind):
+    asked = []
+
+    async def application(scope, receive, send):
+        asked.append(scope["raw_path"])
+        await greet(scope, receive, send)
+
+    async def body(connection, transport):
+        connection.data_received(GET + line + b"\r\nHost: a\r\n" + behind + b"\r\nSM\r\n\r\n" + GET)
+        await turns(12)
+        _, refusal, end = transport.done
+        assert refusal.startswith(b"HTTP/1.1 %d " % status)
+        assert (end, asked) == ("eof", [b"/"])
+
+    connected(body, application)
+
+
 # What another program in front of this one may understand otherwise
 
 FRAMINGS = [
