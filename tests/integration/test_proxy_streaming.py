@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.support.aio import run
+from tests.support.aio import run, until
 from tests.support.raw_http import chunks, raw_client, raw_server, request
 from tests.support.runners import routed
 
@@ -180,5 +181,33 @@ def test_a_large_body_whose_server_cannot_be_reached_is_read_for_the_id_of_its_e
             message = {"jsonrpc": "2.0", "params": {"filler": "x" * 2**17}, "method": "tools/call", "id": "last"}
             answer = await client.post(message, SESSION)
             assert (answer.status, answer.json["id"]) == (503, "last")
+
+    run(whole())
+
+
+def test_a_client_that_stops_to_read_releases_the_server_and_holds_no_drain_up():
+    async def whole():
+        sent = ended = 0
+
+        async def endless(exchange):
+            nonlocal sent, ended
+            await exchange.start(200, CHUNKED)
+            try:
+                while True:
+                    await exchange.chunk(b"x" * 2**16)
+                    sent += 2**16
+            finally:
+                ended += 1
+
+        async with raw_server(endless) as server, AsyncExitStack() as clients:
+            async with routed(server.port, stall_timeout=0.2) as runner:
+                for number in (1, 2):
+                    client = clients.enter_context(socket.create_connection(("127.0.0.1", runner.port)))
+                    client.sendall(b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    await server.until(lambda self, number=number: len(self.seen) == number)
+                    if number == 1:
+                        await until(lambda: ended)
+            await until(lambda: ended == 2)
+        assert sent < 2**26
 
     run(whole())

@@ -50,10 +50,11 @@ class Recorder:
 
 
 @asynccontextmanager
-async def routed(server_port: int, *, control: Any = None, **fields: Any):
+async def routed(server_port: int, *, control: Any = None, stall_timeout: float = 120.0, **fields: Any):
     """A runner that only routes to a port of this machine. Yields it once it is ready."""
     config = RunConfig(**{"name": "routed", "transport": "streamable-http", **fields})
-    async with ProxyRunner(config, replicas=[ReplicaAddress("127.0.0.1", server_port)], control=control) as runner:
+    replicas = [ReplicaAddress("127.0.0.1", server_port)]
+    async with ProxyRunner(config, replicas=replicas, control=control, stall_timeout=stall_timeout) as runner:
         yield runner
 
 

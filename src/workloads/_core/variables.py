@@ -30,6 +30,7 @@ __all__ = (
     "SECRETS_PASSWORD",
     "SECRETS_PROVIDER",
     "SESSION_REDIS_PASSWORD",
+    "STALL_TIMEOUT",
     "TMPDIR",
     "VARIABLES",
     "XDG_DATA_HOME",
@@ -116,6 +117,11 @@ PRE_STOP_DELAY = Variable(
     "Seconds for which a proxy runner that shall end is not ready, but serves, before it drains.",
     "0",
 )
+STALL_TIMEOUT = Variable(
+    ("WORKLOADS_STALL_TIMEOUT",),
+    "Seconds for which a client of a proxy runner may read nothing of its answer.",
+    "120",
+)
 DISABLE_ENV_FALLBACK = _ours(
     "DISABLE_ENV_FALLBACK",
     "Whether secrets that the providers do not know are not looked up in the environment: `true` is yes.",
@@ -159,8 +165,8 @@ CRASHES = Variable(
 
 VARIABLES = (
     RUNTIME, DEBUG, SECRETS_PROVIDER, SECRETS_PASSWORD, SECRET, DISABLE_ENV_FALLBACK, DOCKER_SOCKET, PODMAN_SOCKET,
-    COLIMA_SOCKET, EGRESS_IMAGE, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, ACCESS_LOG, CONTROL_TOKEN, XDG_STATE_HOME,
-    XDG_DATA_HOME, HOME, DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, CONTAINER_HOST, XDG_RUNTIME_DIR, TMPDIR,
-    KUBERNETES_SERVICE_HOST, DETACHED, CRASHES,
+    COLIMA_SOCKET, EGRESS_IMAGE, SESSION_REDIS_PASSWORD, PRE_STOP_DELAY, STALL_TIMEOUT, ACCESS_LOG, CONTROL_TOKEN,
+    XDG_STATE_HOME, XDG_DATA_HOME, HOME, DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, CONTAINER_HOST, XDG_RUNTIME_DIR,
+    TMPDIR, KUBERNETES_SERVICE_HOST, DETACHED, CRASHES,
 )  # fmt: skip
 """All of them, in the order in which they are documented."""

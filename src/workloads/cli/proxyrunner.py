@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -33,6 +33,13 @@ _log = logging.getLogger(__name__)
 _LAST_PORT = 65535
 
 
+class _Times(TypedDict):
+    """Options of the command that are handed on as they are."""
+
+    pre_stop_delay: float
+    stall_timeout: float
+
+
 @click.command()
 @click.option(
     "--config",
@@ -47,6 +54,14 @@ _LAST_PORT = 65535
     metavar="SECONDS",
     envvar="WORKLOADS_PRE_STOP_DELAY",
     help="After a signal, be not ready for so long before new work is refused.",
+)
+@click.option(
+    "--stall-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    metavar="SECONDS",
+    envvar="WORKLOADS_STALL_TIMEOUT",
+    help="Close a connection whose client reads nothing of its answer for so long; 120 unless told otherwise.",
 )
 @click.option(
     "--replica",
@@ -68,6 +83,7 @@ def proxyrunner(
     context: click.Context,
     config_file: Path | None,
     pre_stop_delay: float,
+    stall_timeout: float,
     replicas: tuple[str, ...],
     control: str | None,
     access_log: bool,
@@ -105,8 +121,9 @@ def proxyrunner(
     desk = None if control is None else _control_port(control, os.environ)
     if access_log or wants_access_log(os.environ):
         log_accesses()
+    times = _Times(pre_stop_delay=pre_stop_delay, stall_timeout=stall_timeout)
     with ShutdownSignals() as signals:
-        context.exit(_serve(context, config_file, addresses, pre_stop_delay, desk, name, report_fd, signals))
+        context.exit(_serve(context, config_file, addresses, times, desk, name, report_fd, signals))
 
 
 def _control_port(text: str, environ: Mapping[str, str]) -> ControlPort:
@@ -130,7 +147,7 @@ def _serve(
     context: click.Context,
     config_file: Path | None,
     replicas: Sequence[ReplicaAddress],
-    pre_stop_delay: float,
+    times: _Times,
     control: ControlPort | None,
     name: str | None,
     report_fd: int | None,
@@ -142,14 +159,14 @@ def _serve(
     reporter = Reporter(report_fd)
     try:
         if name is not None:
-            _run_stored(name, context.obj.state_dir, reporter, signals, pre_stop_delay)
+            _run_stored(name, context.obj.state_dir, reporter, signals, times)
         else:
             assert config_file is not None
             paths = Paths.locate(state_dir=context.obj.state_dir)
             if replicas:
-                _route(config_file, replicas, paths, signals, pre_stop_delay, control)
+                _route(config_file, replicas, paths, signals, times, control)
                 return 0
-            _run_file(config_file, context.obj.runtime, paths, reporter, signals, pre_stop_delay, control)
+            _run_file(config_file, context.obj.runtime, paths, reporter, signals, times, control)
         reporter.send(Event("ended"))
     except WorkloadsError as error:
         # One line without a traceback: the error says what happened and what to do.
@@ -161,9 +178,7 @@ def _serve(
     return 0
 
 
-def _run_stored(
-    name: str, state_dir: Path | None, reporter: Reporter, signals: ShutdownSignals, pre_stop_delay: float
-) -> None:
+def _run_stored(name: str, state_dir: Path | None, reporter: Reporter, signals: ShutdownSignals, times: _Times) -> None:
     """Run a workload that a manager has stored; what no file may hold comes on standard input."""
     from workloads._core.paths import Paths
     from workloads.managers.handshake import Start
@@ -177,7 +192,7 @@ def _run_stored(
     record = inventory.records.read(name)
     runtime = "process" if record is None else record.runtime
     config = inventory.proposed(name) if start.proposed else inventory.config(name)
-    _run(config, runtime, start, paths, reporter, signals, pre_stop_delay)
+    _run(config, runtime, start, paths, reporter, signals, times)
 
 
 def _run_file(
@@ -186,7 +201,7 @@ def _run_file(
     paths: Paths,
     reporter: Reporter,
     signals: ShutdownSignals,
-    pre_stop_delay: float,
+    times: _Times,
     control: ControlPort | None,
 ) -> None:
     from workloads.factory import detect_runtime
@@ -198,7 +213,7 @@ def _run_file(
     chosen = detect_runtime(runtime).runtime
     admit(config, load_runtime(chosen))
     start = Start(secrets_of(config, paths), headers=headers_of(config, paths))
-    _run(config, chosen, start, paths, reporter, signals, pre_stop_delay, control=control)
+    _run(config, chosen, start, paths, reporter, signals, times, control=control)
 
 
 def _route(
@@ -206,7 +221,7 @@ def _route(
     replicas: Sequence[ReplicaAddress],
     paths: Paths,
     signals: ShutdownSignals,
-    pre_stop_delay: float,
+    times: _Times,
     control: ControlPort | None,
 ) -> None:
     """Serve without owning anything: of such runners a workload may have several."""
@@ -226,7 +241,7 @@ def _route(
             replicas=replicas,
             secrets=secrets,
             headers=headers,
-            pre_stop_delay=pre_stop_delay,
+            **times,
             control=control,
         )
         await runner.serve(shutdown)
@@ -263,7 +278,7 @@ def _run(
     paths: Paths,
     reporter: Reporter,
     signals: ShutdownSignals,
-    pre_stop_delay: float,
+    times: _Times,
     *,
     control: ControlPort | None = None,
 ) -> None:
@@ -287,7 +302,7 @@ def _run(
             secrets=start.secrets,
             headers=start.headers,
             shutdown=shutdown,
-            pre_stop_delay=pre_stop_delay,
+            **times,
             control=control,
         )
 

@@ -191,6 +191,7 @@ async def run_owned(
     shutdown: asyncio.Event,
     headers: Mapping[str, str] | None = None,
     pre_stop_delay: float = 0.0,
+    stall_timeout: float = 120.0,
     control: ControlAddress | None = None,
 ) -> None:
     """Run a workload that this process owns, until ``shutdown`` is set or it fails.
@@ -204,7 +205,8 @@ async def run_owned(
         secrets: Resolved secrets: environment variable and value.
         shutdown: Set it to drain and end.
         headers: Resolved headers for a remote server. Default: None, there are none.
-        pre_stop_delay: Seconds for which it is not ready, but serves, before it drains.
+        pre_stop_delay: Seconds for which it is not ready, but serves, before it drains. Default: 0.
+        stall_timeout: Seconds for which a client may read nothing of its answer. Default: 120.
         control: Where the operator is answered. Default: None, a socket in the state folder.
 
     Raises:
@@ -223,6 +225,7 @@ async def run_owned(
         observer=ownership,
         stop_grace=ownership.stop_grace,
         pre_stop_delay=pre_stop_delay,
+        stall_timeout=stall_timeout,
         control=control or ControlSocket(paths.control_socket(base)),
         dependencies={name: paths.control_socket(name) for name in config.depends_on},
     )

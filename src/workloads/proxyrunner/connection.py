@@ -16,6 +16,7 @@ import httptools
 
 from workloads.proxyrunner.asgi import CONNECTION, header
 from workloads.proxyrunner.farewell import Farewell
+from workloads.proxyrunner.lag import Lag
 from workloads.proxyrunner.response import whole
 from workloads.proxyrunner.target import with_host_of
 from workloads.proxyrunner.turn import Turn
@@ -48,7 +49,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_clients", "_deaf", "_farewell", "_headers", "_in_head", "_incoming", "_parser", "_paused", "_refusal",
+        "_clients", "_deaf", "_farewell", "_headers", "_in_head", "_incoming", "_lag", "_parser", "_paused", "_refusal",
         "_resuming", "_since_body", "_transport", "_turns", "_url", "client", "idle_since", "room", "server", "soon",
         "write", "write_all",
     )  # fmt: skip
@@ -67,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._farewell: Farewell | None = None
         self._resuming = self._paused = self._deaf = False
         self._refusal = b""
+        self._lag: Lag | None = None
         self.soon: Callable[[Callable[[], object]], object] = clients.loop.call_soon
         """Calls something when the loop comes to it."""
         self.room: asyncio.Event | None = None
@@ -229,6 +231,21 @@ class Connection(asyncio.Protocol):
         """Close if the client has sent no whole request since a time, by the clock of the loop."""
         if not self._turns and self.idle_since <= deadline:
             self._transport.close()
+
+    def give_up(self, now: float, patience: float) -> None:
+        """Close at once if the client reads nothing of what waits for it. What has nothing to read may stay.
+
+        Args:
+            now: The time by the clock of the loop.
+            patience: Seconds for which it may read nothing.
+        """
+        if not self._transport.get_write_buffer_size():
+            self._lag = None
+        elif self._lag is None:
+            self._lag = Lag(self._transport, now)
+        elif self._lag.lasts(now) >= patience:
+            _log.info("a client does not read its answer", extra={"client": self.client})
+            self.abort()
 
     def part(self, *, heard: bool) -> None:
         """Send what is written, then close, so that the client gets it.

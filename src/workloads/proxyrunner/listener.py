@@ -14,12 +14,15 @@ from workloads.proxyrunner.connection import Connection
 if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import Application
 
-__all__ = ("Listener", "bind")
+__all__ = ("PATIENCE", "Listener", "bind")
+
+PATIENCE = 120.0
+"""Seconds for which a client may read nothing of an answer that waits for it."""
 
 _KEEP_ALIVE = 120.0
 """Seconds a connection of a client is kept on which no whole head of a request comes."""
 _SWEEP = 10.0
-"""Seconds between two looks for such connections: a timer for each would be set and unset with every request."""
+"""Seconds at most between two looks at all connections: a timer for each would be set and unset with every request."""
 _BACKLOG = 2048
 
 
@@ -58,12 +61,14 @@ class Listener:
     Args:
         bound: The socket; it belongs to the listener from here on.
         app: What answers.
+        patience: Seconds for which a client may read nothing of an answer that waits for it. Default: 120.
     """
 
-    def __init__(self, bound: socket.socket, app: Application) -> None:
+    def __init__(self, bound: socket.socket, app: Application, patience: float = PATIENCE) -> None:
         """Prepare to serve."""
         self._socket = bound
         self._app = app
+        self._patience = patience
         self._clients: Clients | None = None
         self._server: asyncio.Server | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -88,9 +93,6 @@ class Listener:
 
     async def close(self) -> None:
         """Accept no client any more, close idle connections and wait for the others to end."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
         if self._server is None or self._clients is None:
             self._socket.close()
             return
@@ -99,6 +101,9 @@ class Listener:
         for connection in self._connections():
             connection.end()
         await self._clients.gone()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
         await self._server.wait_closed()
 
     def abort(self) -> None:
@@ -112,13 +117,15 @@ class Listener:
     def _came(self) -> None:
         """A client has come."""
         if self._sweeping is None:
-            self._sweeping = asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
+            pause = min(_SWEEP, self._patience / 4)
+            self._sweeping = asyncio.get_running_loop().call_later(pause, self._sweep)
 
     def _sweep(self) -> None:
-        """Close connections that were idle for too long, and look again while there are any."""
+        """Close connections on which nothing has gone on for too long, and look again while there are any."""
         self._sweeping = None
-        deadline = asyncio.get_running_loop().time() - _KEEP_ALIVE
+        now = asyncio.get_running_loop().time()
         for connection in self._connections():
-            connection.expire(deadline)
+            connection.expire(now - _KEEP_ALIVE)
+            connection.give_up(now, self._patience)
         if self._connections():
             self._came()

@@ -52,6 +52,8 @@ class ProxyRunner:
         stop_grace: Tells, when it drains, how many seconds the server gets to end by itself; may block. Default: 10 s.
         pre_stop_delay: Seconds for which ``/health`` says that it is not ready, while all else goes on, before a drain
             begins: time for load balancers to send new clients elsewhere. Default: 0.
+        stall_timeout: Seconds for which a client that has something to read may read nothing of it; then its connection
+            is closed, and the server released. Default: 120.
         listen: Whether to take a port. Default: True; with False only :attr:`asgi` serves.
         control: Where the operator is answered, such as for ``/metrics``; never on the port of the clients. Default:
             None, nowhere.
@@ -79,11 +81,18 @@ class ProxyRunner:
         request_timeout: float | None = None,
         stop_grace: Callable[[], float | None] | None = None,
         pre_stop_delay: float = 0.0,
+        stall_timeout: float = 120.0,
         listen: bool = True,
         control: ControlAddress | None = None,
         dependencies: Mapping[str, Path] | None = None,
     ) -> None:
-        """Prepare; nothing is started and no port is taken yet."""
+        """Prepare; nothing is started and no port is taken yet.
+
+        Raises:
+            ValueError: ``stall_timeout`` is not positive.
+        """
+        if stall_timeout <= 0:
+            raise ValueError(f"stall_timeout must be positive, got {stall_timeout:g}")
         self._config = config
         self._runtime = runtime
         self._replicas = replicas
@@ -95,6 +104,7 @@ class ProxyRunner:
         self._request_timeout = request_timeout
         self._stop_grace = stop_grace
         self._pre_stop_delay = pre_stop_delay
+        self._stall_timeout = stall_timeout
         self._listen = listen
         self._control = control
         self._dependencies = dict(dependencies or {})
@@ -207,6 +217,7 @@ class ProxyRunner:
             told=self._told,
             request_timeout=self._request_timeout,
             stop_grace=self._stop_grace,
+            stall_timeout=self._stall_timeout,
             listen=self._listen,
             control=self._control,
             dependencies=self._dependencies,

@@ -68,6 +68,7 @@ class Stage:
         folder: The working folder of each replica.
         request_timeout: Seconds a stdio server may take for a request.
         stop_grace: Tells how long servers get to end by themselves; blocks.
+        stall_timeout: Seconds for which a client may read nothing of its answer.
         listen: Whether to take a port; else only :meth:`front` serves.
         control: Where the operator is answered.
         dependencies: Where the operators of workloads are answered that this one depends on, by name.
@@ -87,6 +88,7 @@ class Stage:
         folder: Callable[[int], Path] | None,
         request_timeout: float | None,
         stop_grace: Callable[[], float | None] | None = None,
+        stall_timeout: float,
         listen: bool,
         control: ControlAddress | None,
         dependencies: Mapping[str, Path],
@@ -103,6 +105,7 @@ class Stage:
         self._folder = folder
         self._request_timeout = request_timeout
         self._stop_grace = stop_grace
+        self._stall_timeout = stall_timeout
         self._exchanges = Exchanges()
         self._health = Health(options.transport, lambda: datetime.now(UTC))
         self._told = told
@@ -162,7 +165,7 @@ class Stage:
             bound.close()
             raise
         assert front is not None
-        self._listener = Listener(bound, front)
+        self._listener = Listener(bound, front, self._stall_timeout)
         await self._listener.start()
         self.port = port
         self._told.listening(options.host, port)
