@@ -20,6 +20,7 @@ from workloads.session.pins import BACKEND_SID_KEY, BACKEND_URL_KEY
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
+    from workloads.proxyrunner.awaited import Awaited
     from workloads.proxyrunner.pool import Visit
     from workloads.proxyrunner.sought import Sought
     from workloads.session import SessionManager, SessionType, Storage
@@ -60,13 +61,16 @@ class Affinity:
         manager: Where they are kept; closed with this.
         opener: Begins a session anew at another replica when its own is lost.
         ttl: Seconds without an exchange after which a session is forgotten.
+        awaited: Which answers come on streams of other proxies. Default: None, there are none.
     """
 
-    def __init__(self, manager: SessionManager, opener: Opener, *, ttl: float) -> None:
+    def __init__(self, manager: SessionManager, opener: Opener, *, ttl: float, awaited: Awaited | None = None) -> None:
         """Nothing is asked yet."""
         self._manager = manager
         self._opener = opener
         self._ttl = ttl
+        self.awaited = awaited
+        """Which answers come on streams of other proxies; None where there are none."""
         self._visits: set[Visit] = set()
         self._moves: dict[str, asyncio.Task[Session]] = {}
         self._keeping: asyncio.Task[None] | None = None

@@ -47,6 +47,8 @@ class Exchange:
         authority: Host and port of the server it was sent to.
         visit: The replica it was sent to, if that was chosen from several.
         pool: Those, then.
+        awaits: The id, as JSON, of what it asks for on a stream of another proxy; None where it does not.
+        cancels: The id, as JSON, of what it cancels on such a stream.
     """
 
     scope: Scope
@@ -59,6 +61,8 @@ class Exchange:
     authority: bytes = b""
     visit: Visit | None = None
     pool: Pool | None = None
+    awaits: str | None = None
+    cancels: str | None = None
 
     @property
     def method(self) -> str:

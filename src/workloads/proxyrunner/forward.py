@@ -21,7 +21,7 @@ from workloads.proxyrunner.protocol import HEADER_MISMATCH, SESSION_NOT_FOUND, i
 from workloads.proxyrunner.record import record_of
 from workloads.proxyrunner.sought import SessionTakenError, UnknownSessionError
 from workloads.proxyrunner.sse_exchange import SseExchange
-from workloads.proxyrunner.sse_ledger import SseLedger
+from workloads.proxyrunner.sse_ledger import SseLedger, concerns
 from workloads.proxyrunner.sse_stream import SseStream
 from workloads.proxyrunner.streams import LongStream
 from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
-    from workloads.proxyrunner.pool import Pool
+    from workloads.proxyrunner.pool import Pool, Visit
     from workloads.proxyrunner.upstream import Answer, Upstream
 
 __all__ = ("Forwarder",)
@@ -129,6 +129,8 @@ class Forwarder:
         ledger, posted, accepted = self._ledger, None, False
         if ledger is not None and exchange.method == "POST":
             posted = ledger.posted(exchange.target.decode("latin-1"), exchange.body)
+            if posted is None:
+                exchange.awaits, exchange.cancels = concerns(exchange.body)
         try:
             answer = await (self._discover(exchange) if exchange.discovers else self._send(exchange))
             accepted = answer.status < 300
@@ -139,6 +141,9 @@ class Forwarder:
             if posted is not None and not accepted:
                 tap, message = posted
                 tap.forget(message)
+            settled = exchange.cancels if accepted else exchange.awaits
+            if settled is not None and exchange.visit is not None:
+                await _settle(exchange.visit, settled)
         stream = self._stream(exchange, answer)
         try:
             if exchange.visit is not None:
@@ -328,7 +333,16 @@ async def _visit(exchange: Exchange, pool: Pool) -> ReplicaAddress:
     if failed is not None:
         failed.end()
     exchange.visit = await pool.visit(exchange, after=failed)
+    if exchange.awaits is not None:
+        await exchange.visit.expect(exchange.awaits)
     return exchange.visit.address
+
+
+async def _settle(visit: Visit, request: str) -> None:
+    try:
+        await visit.settle((request,))
+    except SessionStoreUnavailableError as error:
+        _log.warning("a drain may wait for an answer that does not come", extra={"reason": error.reason})
 
 
 async def _fail(exchange: Exchange, error: Exception) -> None:

@@ -11,9 +11,11 @@ from workloads.model import TransportType
 if TYPE_CHECKING:
     from workloads.config import RunConfig
     from workloads.proxyrunner.affinity import Affinity
+    from workloads.proxyrunner.awaited import Awaited
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.shared_trails import SharedTrails
     from workloads.proxyrunner.upstream import Upstream
+    from workloads.session import SessionManager
 
 __all__ = ("Memory",)
 
@@ -60,7 +62,9 @@ class Memory:
             from workloads.proxyrunner.affinity import Affinity
             from workloads.proxyrunner.handshake import Handshake
 
-            affinity = Affinity(manager, Handshake(upstream), ttl=options.session_ttl)
+            affinity = Affinity(
+                manager, Handshake(upstream), ttl=options.session_ttl, awaited=_awaited(options, manager)
+            )
         if shares:
             from workloads.proxyrunner.shared_trails import SharedTrails
 
@@ -72,3 +76,12 @@ class Memory:
         for each in (self.affinity, self.trails):
             if each is not None:
                 await each.close()
+
+
+def _awaited(options: RunnerOptions, manager: SessionManager) -> Awaited | None:
+    """Where it is kept which answers come at other proxies; None where there are no others, or that cannot be."""
+    if options.transport is not TransportType.SSE or not options.shares_sessions:
+        return None
+    from workloads.proxyrunner.awaited import Awaited
+
+    return Awaited(manager)

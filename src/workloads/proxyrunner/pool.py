@@ -14,10 +14,11 @@ from workloads.proxyrunner.sought import UnknownSessionError
 from workloads.proxyrunner.trails import MAX_TRAILS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, Iterable, MutableMapping
 
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.affinity import Affinity
+    from workloads.proxyrunner.awaited import Awaited
     from workloads.proxyrunner.shared_trails import SharedTrails
     from workloads.proxyrunner.sought import Sought
     from workloads.session import Identity, Session
@@ -128,6 +129,47 @@ class Visit:
             self.session = await self._affinity.begin(endpoint, self._sought, self.address)
             self._affinity.enter(self)
 
+    @property
+    def shares(self) -> bool:
+        """Whether what is answered on its stream may have been asked for at another proxy."""
+        return self._affinity is not None and self._affinity.awaited is not None
+
+    async def expect(self, request: str) -> None:
+        """The answer to what is about to be posted comes on a stream of another proxy.
+
+        Args:
+            request: The id of the request, as JSON.
+
+        Raises:
+            UnavailableError: That stream is about to end.
+            SessionStoreUnavailableError: The other proxy cannot be told.
+        """
+        awaited, session = self._awaited
+        if awaited is not None and session is not None:
+            await awaited.expect(session, request, self.identity)
+
+    async def settle(self, requests: Iterable[str]) -> None:
+        """These are awaited no more, wherever they were posted.
+
+        Raises:
+            SessionStoreUnavailableError: The other proxies cannot be told.
+        """
+        awaited, session = self._awaited
+        if awaited is not None and session is not None:
+            await awaited.settle(session, requests, self.identity)
+
+    async def ending(self) -> bool:
+        """Let nothing be posted any more whose answer would miss the end of the stream.
+
+        Returns:
+            Whether answers are due that were asked for at other proxies.
+
+        Raises:
+            SessionStoreUnavailableError: It is not known.
+        """
+        awaited, session = self._awaited
+        return awaited is not None and session is not None and await awaited.end(session, self.identity)
+
     async def closed(self) -> None:
         """The stream is over."""
         if self._affinity is not None and self.session is not None:
@@ -145,6 +187,10 @@ class Visit:
         if self._shared is not None:
             for trail in untold:
                 await self._shared.keep(trail, self.address, self.identity)
+
+    @property
+    def _awaited(self) -> tuple[Awaited | None, Session | None]:
+        return (None if self._affinity is None else self._affinity.awaited), self.session
 
     def end(self) -> None:
         """The exchange is over. Idempotent."""

@@ -6,6 +6,7 @@ ended while answers are due on it.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -17,7 +18,7 @@ from workloads.proxyrunner.sse import EventReader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("SseLedger", "Tap")
+__all__ = ("SseLedger", "Tap", "concerns")
 
 
 class Tap:
@@ -35,6 +36,8 @@ class Tap:
         self._events = EventReader(limit=MAX_BODY)
         self._due: Counter[tuple[type, object]] = Counter()
         self._when_idle: Callable[[], object] | None = None
+        self.strangers: set[str] = set()
+        """The ids, as JSON, of what was answered but not posted here. Who takes note of them empties it."""
         self.endpoint = ""
         """Path and query that the client posts to; empty until the stream named it."""
 
@@ -78,6 +81,8 @@ class Tap:
 
     def _settle(self, message: Message) -> None:
         if kind_of(message) is Kind.RESPONSE:
+            if _key(message["id"]) not in self._due:
+                self.strangers.add(_text(message["id"]))
             self._drop(message["id"])
 
     def _drop(self, request_id: object) -> None:
@@ -122,6 +127,20 @@ class SseLedger:
         """A stream is over."""
         if self._taps.get(tap.endpoint) is tap:
             del self._taps[tap.endpoint]
+
+
+def concerns(body: bytes) -> tuple[str | None, str | None]:
+    """What a client awaits when it has posted this, and what it awaits no more: ids, as JSON."""
+    message = _message(body)
+    if kind_of(message) is Kind.REQUEST:
+        return _text(message["id"]), None
+    if message.get("method") == "notifications/cancelled":
+        return None, _text(members(message.get("params")).get("requestId"))
+    return None, None
+
+
+def _text(request_id: object) -> str:
+    return json.dumps(usable_id(request_id))
 
 
 def _message(text: str | bytes) -> Message:

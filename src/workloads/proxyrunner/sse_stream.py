@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
+from workloads.errors import SessionStoreUnavailableError
 from workloads.proxyrunner.streams import LongStream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workloads.proxyrunner.asgi import ClientConnection, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.pool import Visit
@@ -16,8 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ("SseStream",)
 
+_log = logging.getLogger(__name__)
+
 _PATIENCE = 15.0
 _ENOUGH = 2**16
+_LOOK = 0.25
+"""Seconds between two looks for what is awaited of other proxies, when the stream is to end or the store was away."""
 
 
 class SseStream:
@@ -35,6 +43,9 @@ class SseStream:
         self._tap = tap
         self._visit = visit
         self._begun: list[bytes] = []
+        self._sharing = visit is not None and visit.shares
+        self._settling: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Have all proxies know where its messages belong, before the client knows where to post them.
@@ -71,11 +82,17 @@ class SseStream:
         Raises:
             StreamCutError: The stream ended in the middle.
         """
-        await LongStream(exchanges, connection, send).run(self._relay(send), ending=self._tap.when_idle)
+        ending = self._end_when_idle if self._sharing else self._tap.when_idle
+        await LongStream(exchanges, connection, send).run(self._relay(send), ending=ending)
 
     async def close(self) -> None:
         """It is over, and so is what its client may post."""
         self._tap.close()
+        tasks = [task for task in (self._settling, self._ending) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         if self._visit is not None:
             await self._visit.closed()
 
@@ -85,4 +102,32 @@ class SseStream:
         while part := await self._answer.read():
             await send({"type": "http.response.body", "body": part, "more_body": True})
             self._tap.feed(part)
+            if not self._sharing:
+                self._tap.strangers.clear()
+            elif self._tap.strangers and (self._settling is None or self._settling.done()):
+                self._settling = asyncio.create_task(self._settle(), name="workloads-sse-settling")
         await send({"type": "http.response.body", "body": b""})
+
+    async def _settle(self) -> None:
+        """Tell who posted elsewhere that it was answered. The client need not wait for that."""
+        assert self._visit is not None
+        while strangers := self._tap.strangers.copy():
+            try:
+                await self._visit.settle(strangers)
+            except SessionStoreUnavailableError:
+                await asyncio.sleep(_LOOK)
+            else:
+                self._tap.strangers -= strangers
+
+    def _end_when_idle(self, end: Callable[[], None]) -> None:
+        self._ending = asyncio.create_task(self._end(end), name="workloads-sse-ending")
+
+    async def _end(self, end: Callable[[], None]) -> None:
+        """End the stream when all answers have come, whichever proxy they were asked for at."""
+        assert self._visit is not None
+        try:
+            while await self._visit.ending():  # noqa: ASYNC110  # others tell the store only
+                await asyncio.sleep(_LOOK)
+        except SessionStoreUnavailableError as error:
+            _log.warning("other proxies may await answers on a stream that ends", extra={"reason": error.reason})
+        self._tap.when_idle(end)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
-from tests.support.aio import run
+from tests.support.aio import run, until
 
+from workloads.errors import SessionStoreUnavailableError
 from workloads.proxyrunner.exchanges import Exchanges
 from workloads.proxyrunner.sse_ledger import SseLedger
 from workloads.proxyrunner.sse_stream import SseStream
@@ -30,6 +32,7 @@ class Visit:
     """Notes what it is told."""
 
     remembers = True
+    shares = False
 
     def __init__(self):
         self.told = []
@@ -41,16 +44,42 @@ class Visit:
         self.told.append("closed")
 
 
-async def relayed(stream):
+class SharingVisit(Visit):
+    """Is told of answers to what was posted elsewhere, when the store can be reached."""
+
+    shares = True
+
+    def __init__(self):
+        super().__init__()
+        self.away = 0
+        self.due = True
+
+    async def settle(self, requests):
+        self.reach("settle", *requests)
+        self.due = False
+
+    async def ending(self):
+        self.reach("ending")
+        return self.due
+
+    def reach(self, *told):
+        self.told.append(told)
+        if self.away:
+            self.away -= 1
+            raise SessionStoreUnavailableError("Redis", "it is away")
+
+
+async def relayed(stream, exchanges=None):
     """What a client gets of a stream that ends."""
     got = []
 
     async def send(message):
         got.append(message["body"])
 
-    exchanges = Exchanges()
+    exchanges = exchanges or Exchanges()
     exchanges.begin()
-    await stream.relay(exchanges, None, send)
+    await stream.relay(exchanges, SimpleNamespace(lost=False), send)
+    exchanges.end()
     return got
 
 
@@ -103,3 +132,45 @@ def test_where_it_does_not_matter_nothing_is_waited_for():
         await SseStream(answer, SseLedger().watch("/sse"), None).open()
 
     run(body())
+
+
+@pytest.mark.parametrize("away", [0, 2])
+def test_who_posted_elsewhere_is_told_that_it_was_answered_once_the_store_can_be_reached(away, monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.sse_stream._LOOK", 0.0)
+
+    async def body():
+        visit = SharingVisit()
+        visit.away = away
+        ledger = SseLedger()
+        stream = SseStream(
+            Answer(b"event: endpoint\ndata: " + ENDPOINT.encode() + b"\n\n"), ledger.watch("/sse"), visit
+        )
+        await stream.open()
+        ledger.posted(ENDPOINT, b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+        for request_id in (b"1", b'"x"'):
+            stream._answer.parts.append(b'data: {"jsonrpc":"2.0","id":' + request_id + b',"result":{}}\n\n')
+        exchanges = Exchanges()
+        relaying = asyncio.create_task(relayed(stream, exchanges))
+        await until(lambda: not visit.due)
+        assert visit.told[1:] == [("settle", '"x"')] * (away + 1)
+        await exchanges.finish()
+        assert (await relaying)[-1] == b""
+        await stream.close()
+
+    run(body())
+
+
+def test_a_stream_ends_though_it_cannot_be_known_what_others_await(caplog):
+    async def body():
+        visit = SharingVisit()
+        visit.away = 1
+        stream = SseStream(Answer(), SseLedger().watch("/sse"), visit)
+        exchanges = Exchanges()
+        relaying = asyncio.create_task(relayed(stream, exchanges))
+        await until(lambda: exchanges.streams)
+        await exchanges.finish()
+        assert await relaying == [b""]
+        await stream.close()
+
+    run(body())
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
