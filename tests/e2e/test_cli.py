@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from tests.support import leaks, plain_client
 from tests.support.mcp_client import call_tool
 from tests.support.waiting import wait_until
 
+from workloads import LocalManager
+
 WORKLOADS = str(Path(sys.executable).with_name("workloads"))
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 QUICK = (sys.executable, str(Path(__file__).parents[1] / "servers" / "quick_stdio.py"))
 
 
@@ -226,7 +230,7 @@ def test_in_the_foreground_a_signal_ends_the_workload_and_its_server(tmp_path, n
     assert [each["status"] for each in shown()] == ["stopped"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
+@pytest.mark.parametrize("number", ENDING)
 def test_in_the_foreground_a_signal_lets_a_call_of_five_seconds_finish_and_refuses_what_is_new(number):
     with start("run", "quick", "--foreground", "--", *QUICK) as process:
         wait_until(lambda: [each["status"] for each in shown()] == ["running"])
@@ -237,18 +241,46 @@ def test_in_the_foreground_a_signal_lets_a_call_of_five_seconds_finish_and_refus
             process.send_signal(number)
             wait_until(lambda: plain_client.refused(url))
             plain_client.assert_refused_kindly(kept)
-            process.send_signal(signal.SIGTERM)
+            for further in (signal.SIGTERM, signal.SIGQUIT):  # a second Ctrl-C is another matter
+                process.send_signal(further)
             assert process.poll() is None
             _, err = process.communicate(timeout=30)
             assert calling.result(10) == "done"
     assert process.returncode == 0, err
 
 
-def test_in_the_foreground_a_signal_before_its_server_is_ready_ends_it_cleanly(tmp_path):
+@pytest.mark.parametrize("number", ENDING)
+def test_in_the_foreground_a_signal_before_its_server_is_ready_ends_it_cleanly(tmp_path, number):
     with start("run", "mute", "--foreground", "--", *QUICK, "--mute") as process:
         wait_until(lambda: [each["status"] for each in shown()] == ["starting"])
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _, err = process.communicate(timeout=20)
+    assert (process.returncode, "Traceback" in err) == (0, False)
+    wait_until(lambda: not leaks.strays(tmp_path), timeout=3)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_in_the_foreground_a_signal_while_its_server_wakes_ends_it_cleanly(tmp_path, number):
+    spoilt, waking = tmp_path / "spoilt", tmp_path / "waking"
+    script = f'if test -e {spoilt}; then touch {waking}; exec cat >/dev/null; else exec "$@"; fi'
+    config = tmp_path / "sleepy.json"
+    command = ["sh", "-c", script, "sh", *QUICK]
+    config.write_text(json.dumps({"name": "sleepy", "transport": "stdio", "command": command, "idle_timeout": "1h"}))
+    with (
+        start("run", "--from-config", str(config), "--foreground") as process,
+        contextlib.closing(LocalManager.open()) as manager,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        wait_until(lambda: [each.status for each in manager.list_workloads()] == ["running"])
+        manager.sleep_workload("sleepy")
+        spoilt.touch()
+        calling = threads.submit(plain_client.call, manager.get_workload("sleepy").url, "echo", text="never")
+        wait_until(waking.exists)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+        with pytest.raises(urllib.error.HTTPError, match="503") as refusal:
+            calling.result(10)
+        refusal.value.close()
     assert (process.returncode, "Traceback" in err) == (0, False)
     wait_until(lambda: not leaks.strays(tmp_path), timeout=3)
 
