@@ -566,6 +566,7 @@ def test_large_messages_pass_in_both_directions(trail):
 
 
 def test_there_are_only_so_many_sessions_subscriptions_and_requests_in_flight(trail, monkeypatch):
+    """TH-13.35: the queue of what is pending is unbounded."""
     monkeypatch.setattr("workloads.proxyrunner.bridge.sessions.Sessions.__init__.__kwdefaults__", {"limit": 2})
     monkeypatch.setattr("workloads.proxyrunner.bridge.calls.Calls.__init__.__kwdefaults__", {"limit": 2})
     monkeypatch.setattr("workloads.proxyrunner.bridge.legacy.MAX_SUBSCRIPTIONS", 1)

@@ -99,6 +99,8 @@ def test_a_runner_serves_once():
 
 
 def test_a_taken_port_is_an_error_that_names_it_and_nothing_is_started(tmp_path):
+    """TH-13.36: a bind error is only logged, and the start reports success."""
+
     async def body():
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
@@ -292,6 +294,7 @@ def test_a_shutdown_between_two_attempts_ends_the_wait(monkeypatch):
 
 @BOTH
 def test_a_drain_lets_requests_finish_refuses_new_ones_and_ends_streams(transport, tmp_path):
+    """TH-13.39: the container is stopped before the proxy is drained."""
     trail = tmp_path / "trail"
 
     async def body():

@@ -111,6 +111,8 @@ def test_who_may_not_ask_or_gets_an_outage_has_not_seen_a_ready_server(status):
 
 
 def test_a_page_is_no_server_of_the_protocol_and_what_it_said_is_told():
+    """TH-13.41: GET on `/` < 500 counts as healthy, even for 404."""
+
     async def handle(exchange):
         await exchange.answer(200, b"<html>It works!</html>", ("content-type", "text/html"))
 

@@ -174,6 +174,7 @@ def test_a_replica_that_is_started_again_at_its_address_begins_its_sessions_agai
 
 
 def test_a_replica_that_forgot_a_session_is_asked_to_begin_it_again(redis):
+    """TH-13.38: re-init never sends `notifications/initialized`, and the id of the replayed answer is not mapped back."""
     names = iter(("first", "second"))
     seen = []
 
@@ -259,6 +260,8 @@ def test_replicas_come_and_go_while_the_runner_serves(redis, replicas):
 
 @pytest.mark.parametrize("replicas", [2], indirect=True)
 def test_a_store_that_is_away_is_503_and_the_sessions_are_there_when_it_is_back(replicas):
+    """TH-13.36: a store failure looks like an unknown session (404), so clients re-init in a Redis outage."""
+
     async def body():
         with redis_server.running() as redis:
             async with clients(redis, replicas) as (one, other):
@@ -284,6 +287,8 @@ def test_a_store_that_is_away_is_503_and_the_sessions_are_there_when_it_is_back(
 @pytest.mark.parametrize("replicas", [1], indirect=True)
 @pytest.mark.needs("auth")
 def test_a_session_is_refused_to_anybody_else_at_every_runner(redis, replicas):
+    """TH-13.40: sessions of a proxy runner are unbound to identity."""
+
     async def body():
         with running_issuer() as issuer:
             oidc = OIDCConfig(issuer=issuer.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)

@@ -32,6 +32,7 @@ def test_headers_named_by_connection_stay_here_too():
 
 
 def test_what_an_earlier_proxy_said_is_dropped_unless_it_is_trusted():
+    """TH-13.35: `X-Forwarded-Proto` is trusted even when proxy headers are not."""
     said = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("forwarded", "for=x"), ("x-real-ip", "x")]
     assert kept(*said) == []
     assert len(kept(*said, trust_forwarded=True)) == 4

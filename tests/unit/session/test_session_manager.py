@@ -81,7 +81,7 @@ def test_foreign_ids_are_mapped_by_every_method():
 
 
 def test_13_36_a_store_that_is_down_is_not_an_unknown_session():
-    """TH-13.36 A store failure looks like an unknown session, so clients re-init in a Redis outage: not here."""
+    """TH-13.36: a store failure looks like an unknown session, so clients re-init in a Redis outage: not here."""
 
     async def test(server, manager):
         with pytest.raises(SessionNotFoundError):
@@ -98,7 +98,7 @@ def test_13_36_a_store_that_is_down_is_not_an_unknown_session():
 
 
 def test_13_40_adding_is_one_step():
-    """TH-13.40 Add-session is check-then-store (race between pods): here it is one step of the store."""
+    """TH-13.40: add-session is check-then-store (race between pods): here it is one step of the store."""
 
     async def test(server, manager):
         await manager.begin()
