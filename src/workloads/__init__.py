@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from workloads.completion import Completion
     from workloads.config import PermissionProfile, RunConfig, ScalingConfig
+    from workloads.discovery import Backend, BackendDiscoverer, BackendEvent, BackendHealth
     from workloads.errors import (
         BatchError,
         CommandNotFoundError,
@@ -60,7 +61,14 @@ if TYPE_CHECKING:
         WorkloadsError,
         WrongPasswordError,
     )
-    from workloads.factory import Detection, Settings, detect_runtime, new_group_manager, new_manager
+    from workloads.factory import (
+        Detection,
+        Settings,
+        detect_runtime,
+        new_backend_discoverer,
+        new_group_manager,
+        new_manager,
+    )
     from workloads.groups import Group, GroupManager
     from workloads.manager import (
         Manager,
@@ -85,6 +93,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = (
+    "Backend",
+    "BackendDiscoverer",
+    "BackendEvent",
+    "BackendHealth",
     "BatchError",
     "Capability",
     "CommandNotFoundError",
@@ -149,12 +161,17 @@ __all__ = (
     "WorkloadsError",
     "WrongPasswordError",
     "detect_runtime",
+    "new_backend_discoverer",
     "new_group_manager",
     "new_manager",
 )
 
 # Where each name lives. A name that is not listed here is an error of `workloads.errors`.
 _MODULES = {
+    "Backend": "discovery",
+    "BackendDiscoverer": "discovery",
+    "BackendEvent": "discovery",
+    "BackendHealth": "discovery",
     "Capability": "model",
     "Completion": "completion",
     "Detection": "factory",
@@ -179,6 +196,7 @@ _MODULES = {
     "WorkloadStatus": "model",
     "WorkloadWatcher": "manager",
     "detect_runtime": "factory",
+    "new_backend_discoverer": "factory",
     "new_group_manager": "factory",
     "new_manager": "factory",
 }

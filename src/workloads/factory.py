@@ -9,11 +9,15 @@ from workloads.runtimes.detection import Candidate, Detection, choose_runtime, d
 
 if TYPE_CHECKING:
     from workloads.config import RunConfig
+    from workloads.discovery import BackendDiscoverer
     from workloads.errors import Problem
     from workloads.groups import GroupManager
-    from workloads.manager import Manager
+    from workloads.manager import Manager, WorkloadReader
 
-__all__ = ("Candidate", "Detection", "Settings", "detect_runtime", "new_group_manager", "new_manager", "validate")
+__all__ = (
+    "Candidate", "Detection", "Settings", "detect_runtime", "new_backend_discoverer", "new_group_manager",
+    "new_manager", "validate",
+)  # fmt: skip
 
 
 def new_manager(runtime: str | None = None, *, settings: Settings | None = None) -> Manager:
@@ -61,6 +65,23 @@ def new_group_manager(manager: Manager) -> GroupManager:
     if not isinstance(groups, GroupManager):
         raise UnsupportedOperationError("new_group_manager", f"{type(manager).__name__} keeps no groups")
     return groups
+
+
+def new_backend_discoverer(manager: WorkloadReader) -> BackendDiscoverer:
+    """Finds the workloads of a group as backends, each with its URL, its transport and its health.
+
+    Args:
+        manager: Whose workloads: a manager, as :func:`new_manager` makes it or as ``LocalManager.open`` does for those
+            that ToolHive runs; or anything else that lists workloads. Whoever made it closes it.
+
+    Example:
+        >>> with new_manager("process") as manager:
+        ...     new_backend_discoverer(manager).discover("default")
+        []
+    """
+    from workloads.discovery import ReaderDiscoverer
+
+    return ReaderDiscoverer(manager)
 
 
 def validate(config: RunConfig, runtime: str | None = None) -> list[Problem]:

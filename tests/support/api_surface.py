@@ -18,6 +18,7 @@ PACKAGES = (
     "workloads",
     "workloads.aio",
     "workloads.config",
+    "workloads.discovery",
     "workloads.groups",
     "workloads.proxyrunner",
     "workloads.proxyrunner.middleware",

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, assert_type
 
 import workloads
 from workloads import (
+    Backend,
+    BackendDiscoverer,
+    BackendEvent,
+    BackendHealth,
     BatchError,
     Capability,
     Completion,
@@ -29,6 +33,7 @@ from workloads import (
     WorkloadsError,
     WorkloadStatus,
     detect_runtime,
+    new_backend_discoverer,
     new_group_manager,
     new_manager,
 )
@@ -103,6 +108,22 @@ def groups(manager: Manager) -> list[Group]:
     managed: GroupManager = new_group_manager(manager)
     managed.create("engineering")
     return managed.list()
+
+
+def discovers(reader: WorkloadReader) -> dict[str, BackendHealth]:
+    discoverer = new_backend_discoverer(reader)
+    assert_type(discoverer, BackendDiscoverer)
+    assert_type(discoverer.discover("engineering"), list[Backend])
+    found: dict[str, BackendHealth] = {}
+    with discoverer.watch("engineering") as events:
+        for event in events:
+            assert_type(event, BackendEvent)
+            if event.backend is None:
+                break
+            assert_type(event.backend.transport, ProxyMode)
+            assert_type(event.backend.metadata, Mapping[str, str])
+            found[event.backend.url] = event.backend.health
+    return found
 
 
 def explains() -> dict[str, str]:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.support.thv import status_of
 
+from workloads import new_backend_discoverer
 from workloads.model import WorkloadStatus
 
 
@@ -22,6 +23,9 @@ def test_what_runs_is_listed_and_inspected_without_its_sidecars(engine, manager,
     assert manager.get_run_config("github").cmd_args == ("--flag",)
     assert manager.does_workload_exist("github")
     assert not manager.does_workload_exist("github-dns")
+    (backend,) = new_backend_discoverer(manager).discover("default")
+    assert (backend.name, backend.url, backend.health) == ("github", shown.url, "healthy")
+    assert (backend.transport, backend.metadata["team"]) == ("streamable-http", "research")
     (stats,) = manager.get_stats("github")
     assert stats.memory > 0
 

@@ -115,7 +115,7 @@ def view(seen: Seen) -> Workload:
         port=port,
         transport=container.transport if container else config.transport,
         proxy_mode=config.effective_proxy_mode,
-        group="" if stored.damage else config.effective_group,
+        group="" if stored.damage and stored.config is None else config.effective_group,
         labels=container.labels if container else user_labels(config.container_labels),
         created_at=created_at,
         started_at=stored.status.started_at if stored.status else None,
