@@ -11,7 +11,7 @@ from workloads.managers.spawn import rotated
 from workloads.managers.view import Stored, view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from workloads._core.paths import Paths
     from workloads._core.process import ProcessIdentity
@@ -117,13 +117,26 @@ class Inventory:
 
         return view(stored, process.is_alive, seen)
 
-    def runner(self, stored: Stored) -> ProcessIdentity | None:
-        """The process that serves a workload, as far as it is known.
+    def watched(
+        self, name: str, seen: Callable[[Stored], Seen | None], follow: Callable[[ProcessIdentity | None], None]
+    ) -> Workload | None:
+        """A workload as it is now, for who is told when its process ends; None when it does not exist.
 
         Args:
-            stored: What is on disk about the workload.
+            name: The workload.
+            seen: Gives what its runtime tells of its servers.
+            follow: Takes the process that serves it, as far as it is known, before anything depends on its life.
         """
-        return None if stored.record is None else stored.record.runner
+        stored = self.stored(name)
+        follow(None if stored is None or stored.record is None else stored.record.runner)
+        return None if stored is None else self.shown(stored, seen(stored))
+
+    def foreign_changes(self) -> Mapping[str, Stream[str]]:
+        """The workloads whose servers change that somebody else runs, of each engine; whoever takes them closes them.
+
+        An empty name says that any may have.
+        """
+        return {}
 
     def seen(self, stored: Stored) -> Seen | None:
         """What the runtime of a workload tells of its servers; None when they end with their runner."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ("WorkloadWatch",)
 
 _SUFFIX = ".json"
+_FOREIGN = ""
+"""Stands for the runtime of servers that somebody else runs."""
 
 
 class WorkloadWatch(ClosingStream[WorkloadEvent]):
@@ -49,7 +51,14 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
         # Before looking for the first time, so that no change falls between.
         self._changes = ChangeWatch([paths.runconfigs, paths.statuses, paths.runtimes])
         self._feeds = Feeds(inventory.containers, lambda runtime, name: self._changes.tell(f"{runtime}/{name}"))
-        self._due = set(inventory.names())
+        try:
+            self._due = set(inventory.names())
+        except BaseException:
+            self._free()
+            raise
+        # Each begins with a look at everything, so that no change falls between here either.
+        for engine, stream in inventory.foreign_changes().items():
+            self._feeds.add(f"foreign-{engine}", _FOREIGN, stream)
         self._sync_due = True
 
     def _next(self) -> WorkloadEvent | None:
@@ -82,11 +91,9 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
 
     def _event(self, name: str) -> WorkloadEvent | None:
         try:
-            stored = self._inventory.stored(name)
+            now = self._inventory.watched(name, self._seen_of, lambda runner: self._changes.follow(name, runner))
         except InvalidNameError:  # a file that somebody else put there
             return None
-        self._changes.follow(name, None if stored is None else self._inventory.runner(stored))
-        now = None if stored is None else self._inventory.shown(stored, self._seen_of(stored))
         if now is not None and self._group is not None and now.group != self._group:
             now = None
         before = self._told.pop(name, None)
@@ -111,10 +118,18 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
     def _look(self, told: str) -> None:
         """Something has happened to the servers of a workload, or may have to all those of a runtime."""
         runtime, _, name = told.partition("/")
+        if runtime == _FOREIGN:
+            self._due |= {name} if name else self._changed()
+            return
         records = [record for each in ([name] if name else self._told) if (record := self._inventory.record(each))]
         concerned = [record for record in records if record.runtime == runtime]
         self._seen |= self._inventory.containers.look(concerned, name)
         self._due |= {record.name for record in concerned}
+
+    def _changed(self) -> set[str]:
+        """The workloads that are not as they were told last, by one look at all."""
+        present = {workload.name: workload for workload in self._inventory.everything()}
+        return {name for name in {*present, *self._told} if present.get(name) != self._told.get(name)}
 
     def _await_change(self) -> None:
         change = self._changes.next()

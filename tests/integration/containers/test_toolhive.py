@@ -6,9 +6,10 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.support import thv
 from tests.support.thv import status_of
 
-from workloads import new_backend_discoverer
+from workloads import BackendHealth, EventType, new_backend_discoverer
 from workloads.model import WorkloadStatus
 
 
@@ -86,3 +87,51 @@ def test_what_its_server_wrote_is_read_from_the_engine(engine, manager, deploy):
         assert not waiting.done()
         lines.close()
         assert waiting.result(60) == "closed"
+
+
+def test_what_happens_to_its_containers_is_told_as_it_happens(engine, manager, deploy):
+    """Though nothing is written to any file."""
+    deployment = deploy(isolated=False)
+    with contextlib.closing(engine.client()) as client, manager.watch_workloads() as watch:
+        told = (event.workload for event in watch if event.workload is not None)
+        assert next(told).status is WorkloadStatus.RUNNING
+        client.pause("github")
+        paused = next(told)
+        assert (paused.name, paused.status) == ("github", WorkloadStatus.UNHEALTHY)
+        assert "paused" in paused.status_context
+        client.unpause("github")
+        assert next(told).status is WorkloadStatus.RUNNING
+        deployment.process.kill()
+        assert "proxy process is gone" in next(told).status_context
+
+
+def test_a_container_without_any_file_comes_and_goes(engine, manager, deploy):
+    """Its sidecars are told of by nobody; and what is discovered of it comes and goes with it."""
+    deploy("other", isolated=False)
+    with contextlib.closing(engine.client()) as client, new_backend_discoverer(manager).watch("default") as watch:
+        assert [next(watch).type, next(watch).type] == [EventType.ADDED, EventType.SYNCED]
+        deployment = thv.Deployment(engine, "bare", 4000)
+        event = next(watch)
+        while event.backend.health is not BackendHealth.HEALTHY:
+            assert (event.backend.name, event.backend.health) == ("bare", BackendHealth.UNKNOWN)
+            event = next(watch)
+        assert (event.backend.name, event.backend.url) == ("bare", "http://127.0.0.1:4000/mcp")
+        for name in sorted(deployment.states().keys() - {"other"}):
+            client.remove_container(name, force=True)
+        while (event := next(watch)).type is not EventType.DELETED:
+            assert event.backend.name == "bare"
+        assert event.backend.name == "bare"
+
+
+def test_an_engine_that_comes_later_is_heard(engine, manager, deploy, monkeypatch, tmp_path):
+    deploy(isolated=False)
+    place = tmp_path / "later"
+    monkeypatch.setenv(engine.variable, f"unix://{place}")
+    with manager.watch_workloads() as watch:
+        before = next(watch).workload
+        assert (before.name, before.status) == ("github", WorkloadStatus.UNKNOWN)
+        place.symlink_to(engine.socket)
+        event = next(watch)
+        while event.workload is None or event.workload.status is not WorkloadStatus.RUNNING:
+            event = next(watch)
+        assert event.workload.runtime == engine.name

@@ -16,12 +16,15 @@ from workloads.config import check_workload_name
 from workloads.errors import InvalidNameError
 from workloads.managers.view import user_labels
 from workloads.model import TransportType
+from workloads.runtimes.container.events import changed_container
 from workloads.runtimes.container.labels import SCOPE, Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ("EXTERNAL_NETWORK", "SELECTOR", "Container", "by_workload", "read_container", "sidecars_of")
+__all__ = (
+    "EXTERNAL_NETWORK", "SELECTOR", "Container", "by_workload", "changed_workload", "read_container", "sidecars_of",
+)  # fmt: skip
 
 SELECTOR = f"{TOOLHIVE}=true"
 """The label that all of them have."""
@@ -82,13 +85,11 @@ def read_container(engine: str, listed: Mapping[str, Any]) -> Container | None:
         listed: The entry of the list.
     """
     labels: Mapping[str, str] = listed.get("Labels") or {}
-    if labels.get(_KEYS.mark, "").lower() != "true" or SCOPE in labels:
-        return None
     names = listed.get("Names") or [""]
     name = str(names[0]).lstrip("/")
-    workload = labels.get(_KEYS.base_name) or labels.get(_KEYS.name) or name
-    if not _is_name(workload):
-        return None  # anybody may label a container, and files are named after workloads
+    workload = _workload_of(labels, name)
+    if not workload:
+        return None
     port = labels.get(_KEYS.port, "")
     return Container(
         engine=engine,
@@ -106,6 +107,17 @@ def read_container(engine: str, listed: Mapping[str, Any]) -> Container | None:
         created_at=_created(listed.get("Created")),
         labels=user_labels(labels),
     )
+
+
+def changed_workload(event: Mapping[str, Any]) -> str:
+    """The workload that an event of an engine is about; empty when it tells nothing new of one.
+
+    Args:
+        event: The event.
+    """
+    about = changed_container(event)
+    auxiliary = about.get(_KEYS.auxiliary, "").lower() == "true"
+    return "" if auxiliary else _workload_of(about, about.get("name", ""))
 
 
 def by_workload(containers: Iterable[Container]) -> dict[str, Container]:
@@ -137,6 +149,15 @@ def sidecars_of(container: Container, containers: Iterable[Container]) -> list[C
         return []
     names = {f"{container.name}-{kind}" for kind in _SIDECARS}
     return [each for each in containers if each.auxiliary and each.engine == container.engine and each.name in names]
+
+
+def _workload_of(labels: Mapping[str, str], container: str) -> str:
+    """The workload that a container serves; empty when it is not one that ``thv`` made."""
+    if labels.get(_KEYS.mark, "").lower() != "true" or SCOPE in labels:
+        return ""
+    workload = labels.get(_KEYS.base_name) or labels.get(_KEYS.name) or container
+    # Anybody may label a container, and files are named after workloads.
+    return workload if _is_name(workload) else ""
 
 
 def _is_name(text: str) -> bool:

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workloads.errors import RuntimeUnavailableError
-from workloads.managers.toolhive.container import EXTERNAL_NETWORK, SELECTOR, Container, read_container
+from workloads.managers.toolhive.container import (
+    EXTERNAL_NETWORK,
+    SELECTOR,
+    Container,
+    changed_workload,
+    read_container,
+)
 from workloads.runtimes.container.engine import Engine
+from workloads.runtimes.container.events import ContainerEvents
 from workloads.runtimes.engines import ABSENT, DOCKER, PODMAN, Engines
 
 if TYPE_CHECKING:
@@ -77,6 +84,16 @@ class Containers:
             asked.append(name)
             containers += [each for item in listed if (each := read_container(name, item)) is not None]
         return Survey(containers, asked, "; ".join(away))
+
+    def changes(self) -> dict[str, ContainerEvents]:
+        """The workloads whose containers change, of each engine, by its name; whoever takes the streams closes them.
+
+        An engine that is not there yet is waited for.
+        """
+        return {
+            name: ContainerEvents(Engine(name, environ=self._environ), [SELECTOR], changed_workload)
+            for name in _ENGINES
+        }
 
     def stop(self, container: Container, grace: float) -> None:
         """End a container that lives; one that is gone has ended.

@@ -93,10 +93,25 @@ class ToolHiveInventory(Inventory):
         found = self.found(stored.name)
         return super().shown(stored, seen) if found is None else view(found.seen)
 
-    def runner(self, stored: Stored) -> ProcessIdentity | None:
-        """The process that serves a workload, as far as it is known."""
-        found = self.found(stored.name)
-        return super().runner(stored) if found is None else found.seen.proxy.identity
+    def watched(
+        self,
+        name: str,
+        seen: Callable[[Stored], SeenByRuntime | None],
+        follow: Callable[[ProcessIdentity | None], None],
+    ) -> Workload | None:
+        """A workload as it is now, for who is told when its process ends; None when it does not exist."""
+        survey = self.foreign.survey()
+        found = self._found(name, survey, listeners)
+        if found is None:
+            return super().watched(name, seen, follow)
+        follow(found.seen.proxy.identity)
+        # It may have ended before it was followed, so it is looked at again; what engines do is told anyway.
+        found = self._found(name, survey, listeners)
+        return None if found is None else view(found.seen)
+
+    def foreign_changes(self) -> Mapping[str, Stream[str]]:
+        """The workloads of ``thv``'s whose containers change, of each engine."""
+        return self.foreign.changes()
 
     def found(self, name: str) -> Found | None:
         """A workload that ``thv`` runs, or ran last; None when it is ours, or does not exist.

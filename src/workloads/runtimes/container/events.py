@@ -11,14 +11,15 @@ from urllib.parse import quote
 
 from workloads._core.streams import ClosingStream
 from workloads.errors import WorkloadsError
-from workloads.runtimes.container.labels import Keys, selector
+from workloads.runtimes.container.labels import Keys
 from workloads.runtimes.ping import UnsupportedAddressError, connect
 
 if TYPE_CHECKING:
-    from workloads.runtimes.container.engine import Engine
-    from workloads.runtimes.protocol import Owner
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ("ContainerEvents", "changed_workload")
+    from workloads.runtimes.container.engine import Engine
+
+__all__ = ("ContainerEvents", "changed_container", "changed_workload")
 
 _TIMEOUT = 10.0
 _RETRY = 0.2
@@ -27,18 +28,27 @@ _TELLING = ("create", "start", "die", "oom", "pause", "unpause", "destroy", "ren
 """What changes the state of a container; what is told of health checks and commands does not."""
 
 
-def changed_workload(event: dict[str, Any], app: str) -> str:
+def changed_container(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """The labels, the ``name`` and more of a container that an event says has changed; nothing of other events. Pure.
+
+    Args:
+        event: The event, as the engine tells it.
+    """
+    actor: Mapping[str, Any] = event.get("Actor") or {}
+    attributes: Mapping[str, str] = actor.get("Attributes") or {}
+    # Podman tells a start as "start" and a removal as "remove".
+    action = str(event.get("Action") or event.get("status") or "")
+    return attributes if action in (*_TELLING, "remove", "died") else {}
+
+
+def changed_workload(event: Mapping[str, Any], app: str) -> str:
     """The workload that an event of the engine is about; empty when it tells nothing new of one. Pure.
 
     Args:
         event: The event.
         app: The application whose labels count.
     """
-    actor: dict[str, Any] = event.get("Actor") or {}
-    attributes: dict[str, str] = actor.get("Attributes") or {}
-    # Podman tells a start as "start" and a removal as "remove".
-    action = str(event.get("Action") or event.get("status") or "")
-    return attributes.get(Keys(app).base_name, "") if action in (*_TELLING, "remove", "died") else ""
+    return changed_container(event).get(Keys(app).base_name, "")
 
 
 class ContainerEvents(ClosingStream[str]):
@@ -48,16 +58,18 @@ class ContainerEvents(ClosingStream[str]):
     for then, and connected to again.
     """
 
-    def __init__(self, engine: Engine, owner: Owner) -> None:
+    def __init__(self, engine: Engine, labels: Sequence[str], workload_of: Callable[[Mapping[str, Any]], str]) -> None:
         """Prepare; the engine is connected to by the first ``next``.
 
         Args:
             engine: Who tells.
-            owner: Whose containers matter.
+            labels: The labels that containers must have to matter, as filters.
+            workload_of: The workload that an event is about; empty when it tells nothing new of one.
         """
         super().__init__()
         self._engine = engine
-        self._owner = owner
+        self._labels = list(labels)
+        self._workload_of = workload_of
         self._connection: socket.socket | None = None
         self._answer: HTTPResponse | None = None
         self._delay = 0.0
@@ -76,7 +88,7 @@ class ContainerEvents(ClosingStream[str]):
             if event is None:
                 self._free()
                 return None if self._closed.is_set() else ""
-            if name := changed_workload(event, self._owner.app):
+            if name := self._workload_of(event):
                 return name
         return None
 
@@ -96,7 +108,7 @@ class ContainerEvents(ClosingStream[str]):
 
     def _open(self) -> bool:
         """Connect; returns whether the engine tells from now on."""
-        filters = json.dumps({"type": ["container"], "label": selector(self._owner)})
+        filters = json.dumps({"type": ["container"], "label": self._labels})
         request = f"GET /events?filters={quote(filters)} HTTP/1.1\r\nHost: localhost\r\n\r\n"
         try:
             connection = self._connection = connect(self._engine.url, _TIMEOUT)

@@ -13,9 +13,10 @@ from workloads.errors import PortInUseError, RunConfigError, WorkloadFailedError
 from workloads.model import Capability, Isolation, TransportType
 from workloads.runtimes.container import admission
 from workloads.runtimes.container.engine import Engine
-from workloads.runtimes.container.events import ContainerEvents
+from workloads.runtimes.container.events import ContainerEvents, changed_workload
 from workloads.runtimes.container.hardening import hardening
 from workloads.runtimes.container.images import described, ensure_image, image_id
+from workloads.runtimes.container.labels import selector
 from workloads.runtimes.container.leftovers import end_containers, remove_containers
 from workloads.runtimes.container.listing import listed, sightings
 from workloads.runtimes.container.networks import is_network_lost, network_mode
@@ -232,7 +233,8 @@ class ContainerRuntime:
 
     def changes(self) -> Stream[str]:
         """The names of the owner's workloads whose containers have changed; an empty one says that any may have."""
-        return ContainerEvents(self._engine, self._owner)
+        app = self._owner.app
+        return ContainerEvents(self._engine, selector(self._owner), lambda event: changed_workload(event, app))
 
     def end(self, name: str, grace: float) -> None:
         """End every container of a workload that lives; they stay, for the next start.

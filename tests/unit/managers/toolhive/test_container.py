@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.support import thv
 
-from workloads.managers.toolhive.container import by_workload, read_container, sidecars_of
+from workloads.managers.toolhive.container import by_workload, changed_workload, read_container, sidecars_of
 from workloads.model import TransportType
 
 
@@ -107,3 +107,26 @@ def test_a_container_that_is_not_isolated_has_no_sidecars():
     server = read(**{"toolhive-network-isolation": "false"})
     sidecar = read_container("docker", listed("github-dns", thv.labels("github-dns", auxiliary=True)))
     assert sidecars_of(server, [server, sidecar]) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "workload"),
+    [
+        ({"Action": "die"}, "github"),
+        ({"Action": "remove"}, "github"),
+        ({"status": "start"}, "github"),
+        ({"Action": "start", "toolhive-basename": None}, "github"),
+        ({"Action": "start", "toolhive-basename": None, "toolhive-name": None, "name": "box"}, "box"),
+        ({"Action": "exec_create: sh"}, ""),
+        ({"Action": "health_status: healthy"}, ""),
+        ({"Action": "start", "toolhive-auxiliary-workload": "true"}, ""),
+        ({"Action": "start", "workloads.scope": "abc"}, ""),
+        ({"Action": "start", "toolhive": None}, ""),
+        ({"Action": "start", "toolhive-basename": "../etc"}, ""),
+    ],
+)
+def test_an_event_tells_which_workload_has_changed(event, workload):
+    action = {key: event[key] for key in ("Action", "status") if key in event}
+    attributes = {**thv.labels("github", 8080), "name": "github", **event}
+    told = {key: value for key, value in attributes.items() if value is not None and key not in action}
+    assert changed_workload({**action, "Actor": {"ID": "1", "Attributes": told}}) == workload
