@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -17,6 +18,7 @@ from workloads.runtimes.ping import ping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NAMES = ("docker", "podman")
 _OWN = frozenset({"bridge", "host", "none", "podman"})
@@ -61,6 +63,15 @@ _PODMAN_NETWORK = """{{
   "dns_enabled": false,
   "ipam_options": {{"driver": "host-local"}}
 }}
+"""
+# The network of an ordinary user's containers is a program that opens a tun device: on some machines only root may.
+_ROOTLESS = """
+for file in /etc/subuid /etc/subgid; do
+  [ -e "$file" ] || touch "$file"
+  mount --bind "$0/subids" "$file"
+done
+mknod -m 666 "$0/tun" c 10 200
+mount --bind "$0/tun" /dev/net/tun
 """
 
 
@@ -257,18 +268,66 @@ class PodmanEngine(Engine):
         return {"CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf", "CONTAINERS_CONF": f"{folder}/containers.conf"}
 
 
+class RootlessPodmanEngine(PodmanEngine):
+    """A Podman service, run by an ordinary user."""
+
+    user = 65534
+
+    @property
+    def home(self) -> Path:
+        """The user's home folder."""
+        return self.place.folder / "home"
+
+    @property
+    def runtime_folder(self) -> Path:
+        """Where the user's sockets are: ``XDG_RUNTIME_DIR``."""
+        return self.place.folder / "u"
+
+    @property
+    def socket(self) -> str:
+        """The path of its socket."""
+        return f"{self.runtime_folder}/podman/podman.sock"
+
+    def prepare(self) -> None:
+        """Write its configuration, and let the user have what it needs, in the eyes of this place only."""
+        super().prepare()
+        folder = self.place.folder
+        folder.chmod(0o711)
+        for path in (self.home, self.runtime_folder, self.runtime_folder / "podman", folder / "run", folder / "tmp"):
+            path.mkdir(mode=0o700)
+        for path in (*folder.glob("networks/*"), folder / "networks", self.home, folder / "run", folder / "tmp"):
+            os.chown(path, self.user, self.user)
+        for path in (self.runtime_folder, self.runtime_folder / "podman"):
+            os.chown(path, self.user, self.user)
+        storage = folder / "storage.conf"
+        # Whether an ordinary user may mount an overlay depends on the kernel.
+        storage.write_text(storage.read_text().replace("overlay", "vfs"))
+        (folder / "subids").write_text(f"{pwd.getpwuid(self.user).pw_name}:200000:65536\n")
+        subprocess.run(self.place.inside("sh", "-ec", _ROOTLESS, str(folder)), check=True, capture_output=True)
+
+    def _command(self) -> list[str]:
+        ids = f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"
+        return ["env", f"--chdir={self.home}", "setpriv", *ids, *super()._command()]
+
+    def _environment(self) -> dict[str, str]:
+        return {**super()._environment(), "HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime_folder)}
+
+
+_KINDS = {"docker": DockerEngine, "podman": PodmanEngine, "rootless-podman": RootlessPodmanEngine}
+
+
 @contextlib.contextmanager
 def running(name: str, disk: int = 0) -> Iterator[Engine]:
     """A private engine that is ready, and gone afterwards with all it had.
 
     Args:
-        name: ``docker`` or ``podman``.
+        name: ``docker``, ``podman`` or ``rootless-podman``.
         disk: The size in bytes of its disk; 0 for one of memory, as large as is needed.
     """
     before = firewall.rules()
     try:
         with claimed(disk) as place:
-            engine = {"docker": DockerEngine, "podman": PodmanEngine}[name](place)
+            engine = _KINDS[name](place)
             engine.prepare()
             engine.start()
             try:
@@ -278,4 +337,4 @@ def running(name: str, disk: int = 0) -> Iterator[Engine]:
                     engine.remove_new({})
                 engine.stop()
     finally:
-        firewall.restore(name, before)
+        firewall.restore(_KINDS[name].name, before)

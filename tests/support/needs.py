@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -75,6 +76,16 @@ def _engine(*programs: str) -> str:
     return _program(*programs, "iptables", "ip", "nsenter", "unshare", "busybox")() or _python("docker")()
 
 
+def _user_namespaces() -> str:
+    """Why an ordinary user of this machine cannot be root among containers: the kernel or a sandbox may forbid it."""
+    if not Path("/dev/net/tun").exists():
+        return "no /dev/net/tun"
+    ids = "--reuid=65534", "--regid=65534", "--clear-groups"
+    command = ["setpriv", *ids, "unshare", "--user", "--map-root-user", "true"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return f"no user namespaces: {done.stderr.strip()}" if done.returncode else ""
+
+
 def _helpers(*names: str) -> str:
     """Which of the programs that Podman runs by itself are not here."""
     absent = [name for name in names if not shutil.which(name, path="/usr/lib/podman:/usr/libexec/podman")]
@@ -115,6 +126,15 @@ NEEDS: dict[str, Need] = {
         "as root, install podman runc netavark aardvark-dns iptables iproute2 busybox-static",
     ),
     "redis": Need(_program("redis-server"), "install the package redis-server, 7.0 or newer"),
+    "rootless-podman": Need(
+        lambda: (
+            _engine("podman", "runc", "conmon", "newuidmap", "slirp4netns", "setpriv")
+            or _helpers("netavark", "rootlessport")
+            or _user_namespaces()
+        ),
+        "as root, install podman runc netavark uidmap slirp4netns iptables iproute2 busybox-static, and let ordinary "
+        "users make user namespaces",
+    ),
     "root": Need(lambda: "" if os.geteuid() == 0 else "not root", "run the tests as root"),
     "secrets": Need(_python("cryptography", "keyring"), "pip install '.[secrets]'"),
     "server-everything": Need(
@@ -126,8 +146,9 @@ NEEDS: dict[str, Need] = {
 }
 
 
-_ONLY_ROOT = frozenset({"docker", "pid-namespaces", "podman", "root"})
+_ONLY_ROOT = frozenset({"docker", "pid-namespaces", "podman", "root", "rootless-podman"})
 _ONLY_USER = frozenset({"user"})
+_ONLY_SOME_MACHINES = frozenset({"rootless-podman"})
 
 
 @functools.cache
@@ -143,7 +164,8 @@ def missing(name: str) -> str:
 def required() -> frozenset[str]:
     """What ``WORKLOADS_REQUIRE`` lists: what must be here, so that a test without it fails.
 
-    ``all`` is everything that this user can have: nobody is root and an ordinary user at once.
+    ``all`` is everything that this user can have: nobody is root and an ordinary user at once, and user namespaces are
+    for the machine to allow.
 
     Raises:
         ValueError: It lists something unknown.
@@ -152,5 +174,5 @@ def required() -> frozenset[str]:
     if unknown := names - NEEDS.keys() - {"all"}:
         raise ValueError(f"WORKLOADS_REQUIRE: unknown: {', '.join(sorted(unknown))}; known: {', '.join(NEEDS)}")
     if "all" in names:
-        return NEEDS.keys() - (_ONLY_ROOT if os.geteuid() else _ONLY_USER)
+        return NEEDS.keys() - _ONLY_SOME_MACHINES - (_ONLY_ROOT if os.geteuid() else _ONLY_USER)
     return names
