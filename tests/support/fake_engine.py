@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DOCKER = b"HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nServer: Docker/26.1 (linux)\r\nContent-Length: 2\r\n\r\nOK"
 PODMAN = (
@@ -34,11 +34,11 @@ class FakeEngine:
 
 
 @contextlib.contextmanager
-def serving(answer: bytes | None, *, path: Path | None = None) -> Iterator[FakeEngine]:
+def serving(answer: bytes | Callable[[str], bytes] | None, *, path: Path | None = None) -> Iterator[FakeEngine]:
     """Answer every request with these bytes, or never when there are none.
 
     Args:
-        answer: The answer.
+        answer: The answer, or what makes it of the first line of the request.
         path: The socket; without it a TCP port of this machine.
     """
     if path is None:
@@ -51,19 +51,23 @@ def serving(answer: bytes | None, *, path: Path | None = None) -> Iterator[FakeE
         server.listen()
         engine = FakeEngine(f"unix://{path}")
     held: list[socket.socket] = []
+    ended = threading.Event()
 
     def serve() -> None:
         while True:
             connection, _ = server.accept()
             request = connection.recv(4096)
-            if not request:  # the farewell below
+            if not request:  # the farewell below, or somebody who only knocked
                 connection.close()
-                return
-            engine.requests.append(request.partition(b"\r\n")[0].decode())
+                if ended.is_set():
+                    return
+                continue
+            first = request.partition(b"\r\n")[0].decode()
+            engine.requests.append(first)
             if answer is None:
                 held.append(connection)
                 continue
-            connection.sendall(answer)
+            connection.sendall(answer if isinstance(answer, bytes) else answer(first))
             connection.close()
 
     thread = threading.Thread(target=serve, name="fake-engine")
@@ -71,6 +75,7 @@ def serving(answer: bytes | None, *, path: Path | None = None) -> Iterator[FakeE
     try:
         yield engine
     finally:
+        ended.set()
         with socket.socket(server.family) as farewell:
             farewell.connect(server.getsockname())
         thread.join()

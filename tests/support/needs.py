@@ -100,6 +100,7 @@ NEEDS: dict[str, Need] = {
     "docker": Need(
         lambda: _engine("dockerd", "containerd"), "as root, install docker.io iptables iproute2 busybox-static"
     ),
+    "docker-cli": Need(_program("docker"), "install the command docker, of the package docker.io or docker-cli"),
     "ffmpeg": Need(_program("ffmpeg", "ffprobe"), "install the package ffmpeg, which has ffprobe too"),
     "git": Need(_program("git"), "install the package git"),
     "linux": Need(lambda: "" if sys.platform == "linux" else f"this is {sys.platform}", "run the tests on Linux"),
@@ -148,7 +149,7 @@ NEEDS: dict[str, Need] = {
 
 _ONLY_ROOT = frozenset({"docker", "pid-namespaces", "podman", "root", "rootless-podman"})
 _ONLY_USER = frozenset({"user"})
-_ONLY_SOME_MACHINES = frozenset({"rootless-podman"})
+_ONLY_SOME_MACHINES = frozenset({"docker-cli", "rootless-podman"})
 
 
 @functools.cache
@@ -164,8 +165,8 @@ def missing(name: str) -> str:
 def required() -> frozenset[str]:
     """What ``WORKLOADS_REQUIRE`` lists: what must be here, so that a test without it fails.
 
-    ``all`` is everything that this user can have: nobody is root and an ordinary user at once, and user namespaces are
-    for the machine to allow.
+    ``all`` is everything that this user can have on any machine: nobody is root and an ordinary user at once, user
+    namespaces are for the kernel to allow, and not every system's package of Docker has its command.
 
     Raises:
         ValueError: It lists something unknown.

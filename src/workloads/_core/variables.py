@@ -131,7 +131,9 @@ SECRET = _ours("SECRET_", "The secret `<name>`, whose name is used as it is, in 
 
 DOCKER_HOST = Variable(("DOCKER_HOST",), "Where Docker listens.", "its context, else well-known places")
 DOCKER_CONTEXT = Variable(
-    ("DOCKER_CONTEXT",), "The Docker context, which says where Docker listens.", "`DOCKER_HOST`, else the current one"
+    ("DOCKER_CONTEXT",),
+    "The Docker context, which says where Docker listens unless `DOCKER_HOST` does.",
+    "the current one",
 )
 DOCKER_CONFIG = Variable(("DOCKER_CONFIG",), "The folder with Docker's configuration and contexts.", "`~/.docker`")
 CONTAINER_HOST = Variable(

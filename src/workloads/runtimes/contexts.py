@@ -20,13 +20,15 @@ _DEFAULT = "default"
 def context_name(environ: Mapping[str, str]) -> str:
     """The Docker context in use; empty for the one that goes by ``DOCKER_HOST`` and well-known places.
 
-    It is that of ``DOCKER_CONTEXT``, else of ``docker context use``, unless ``DOCKER_HOST`` is set.
+    As that command has it: ``DOCKER_CONTEXT``, else that of ``docker context use``, unless ``DOCKER_HOST`` is set.
 
     Args:
         environ: The environment.
     """
+    if variables.DOCKER_HOST.value(environ):
+        return ""
     name = variables.DOCKER_CONTEXT.value(environ)
-    if not name and not variables.DOCKER_HOST.value(environ) and (folder := _folder(environ)) is not None:
+    if not name and (folder := _folder(environ)) is not None:
         name = _text(_read(folder / "config.json").get("currentContext"))
     return "" if name == _DEFAULT else name
 

@@ -23,6 +23,7 @@ PODMAN = "podman"
 ABSENT = "no socket of it was found"
 """Why an engine cannot be used that is not there at all."""
 
+_NO_CONTEXT = Pong("", "there is no such context, or it has no address; see docker context ls")
 _SOCKETS = ((PODMAN, variables.PODMAN_SOCKET), (DOCKER, variables.DOCKER_SOCKET), (DOCKER, variables.COLIMA_SOCKET))
 _HOSTS = ((DOCKER, variables.DOCKER_HOST), (PODMAN, variables.CONTAINER_HOST))
 
@@ -32,7 +33,7 @@ class Endpoint:
     """A place where an engine may answer.
 
     Attributes:
-        url: Such as ``unix:///var/run/docker.sock`` or ``tcp://127.0.0.1:2375``.
+        url: Such as ``unix:///var/run/docker.sock`` or ``tcp://127.0.0.1:2375``; empty for a context that has none.
         engine: The engine expected there; another one may answer.
         source: The variable, or Docker context, that names it; empty for a well-known place.
     """
@@ -71,7 +72,7 @@ def endpoints(environ: Mapping[str, str], *, root: Path = Path("/")) -> list[End
     for engine, variable in _HOSTS:
         if engine == DOCKER and context:
             host = context_host(environ, context)
-            found.append(Endpoint(host or f"context://{context}", engine, f"the Docker context {context!r}"))
+            found.append(Endpoint(host, engine, f"the Docker context {context!r}"))
         elif source := variable.source(environ):
             found.append(Endpoint(_url(environ[source]), engine, source))
         else:
@@ -123,18 +124,24 @@ class Engines:
                 place = os.path.realpath(endpoint.url.removeprefix("unix://"))
                 if place not in asked:  # /var/run is often another name of /run
                     asked.add(place)
-                    self._answers[endpoint] = ping(endpoint.url)
+                    self._answers[endpoint] = ping(endpoint.url) if endpoint.url else _NO_CONTEXT
         return self._answers
 
 
 def _absence(engine: str, answers: Mapping[Endpoint, Pong]) -> str:
     """Why there is no such engine, for people: what is there but does not answer, or what a variable names."""
     telling = [
-        f"{endpoint.url}{f' ({endpoint.source})' if endpoint.source else ''}: {pong.reason}"
+        f"{_place(endpoint)}: {pong.reason}"
         for endpoint, pong in answers.items()
         if endpoint.engine == engine and not pong.engine and (endpoint.source or not pong.absent)
     ]
     return "; ".join(telling) or ABSENT
+
+
+def _place(endpoint: Endpoint) -> str:
+    return (
+        f"{endpoint.url} ({endpoint.source})" if endpoint.url and endpoint.source else endpoint.url or endpoint.source
+    )
 
 
 def _url(value: str) -> str:

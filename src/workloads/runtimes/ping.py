@@ -10,7 +10,15 @@ import attrs
 if TYPE_CHECKING:
     import socket
 
-__all__ = ("Pong", "UnsupportedAddressError", "connect", "ping")
+__all__ = ("DENIED", "OLDEST_API", "Pong", "UnsupportedAddressError", "connect", "ping")
+
+OLDEST_API = (1, 40)
+"""What the API of an engine must have: Docker 19.03, Podman 3.0."""
+DENIED = (
+    "permission denied; join the group that owns the socket (often: docker), then log in again, or use an engine that "
+    "runs without root"
+)
+"""What to do where a socket is not for this user."""
 
 _REQUEST = b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _HEAD_LIMIT = 16 * 1024
@@ -46,9 +54,9 @@ def ping(url: str, *, timeout: float = 1.0) -> Pong:
     except UnsupportedAddressError as error:
         return Pong("", str(error))
     except FileNotFoundError:
-        return Pong("", "no such socket", absent=True)
+        return Pong("", "no such socket; start the engine", absent=True)
     except PermissionError:
-        return Pong("", "permission denied; join the group that owns the socket (often: docker), then log in again")
+        return Pong("", DENIED)
     except ConnectionRefusedError:
         return Pong("", "connection refused: nothing listens there any more; start the engine")
     except TimeoutError:
@@ -114,10 +122,22 @@ def _classify(head: bytes) -> Pong:
     words = status.split()
     if len(words) < 2 or not words[0].startswith("HTTP/"):
         return Pong("", "not a container engine: it does not speak HTTP")
+    if words[1] == "400":
+        return Pong(
+            "", "it answers with status 400: perhaps it wants TLS, which is not spoken here; use its Unix socket"
+        )
     if words[1] != "200":
         return Pong("", f"not a container engine, or not healthy: it answers with status {words[1]}")
-    if "libpod-api-version" in headers or headers.get("server", "").startswith("Libpod"):
-        return Pong("podman")
-    if "api-version" in headers:
-        return Pong("docker")
-    return Pong("", "not a container engine: it does not tell its API version")
+    version = headers.get("api-version", "")
+    podman = "libpod-api-version" in headers or headers.get("server", "").startswith("Libpod")
+    if not version and not podman:
+        return Pong("", "not a container engine: it does not tell its API version")
+    if version and _numbers(version) < OLDEST_API:
+        oldest = ".".join(map(str, OLDEST_API))
+        return Pong("", f"too old: it speaks version {version} of its API, {oldest} is needed; update the engine")
+    return Pong("podman" if podman else "docker")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers; what is none counts as 0."""
+    return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))

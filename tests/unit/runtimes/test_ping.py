@@ -55,13 +55,14 @@ def test_an_answer_in_pieces_is_read_to_its_end(folder):
     [
         (b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\nOK", "not a container engine: it does not tell its API version"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "not a container engine, or not healthy: it answers with status 404"),
+        (b"HTTP/1.0 400 Bad Request\r\n\r\n", "it answers with status 400: perhaps it wants TLS"),
         (b"HTTP/1.1 500 Oops\r\nApi-Version: 1\r\n\r\n", "not a container engine, or not healthy: it answers with "),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "not a container engine: it does not speak HTTP"),
         (b"", "not a container engine: it does not speak HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, "not a container engine"),
         (None, "no answer within 0.05 s"),
     ],
-    ids=["web server", "404", "500", "ssh", "nothing", "endless", "silence"],
+    ids=["web server", "404", "TLS", "500", "ssh", "nothing", "endless", "silence"],
 )
 def test_what_is_no_live_engine_is_told_with_the_reason(folder, answer, reason):
     with serving(answer, path=folder / "s") as served:
@@ -91,8 +92,24 @@ def test_an_answer_that_trickles_is_not_waited_for_beyond_the_time(folder):
         thread.join()
 
 
+@pytest.mark.parametrize("version", ["1.24", "1.39", "0", "x"])
+@pytest.mark.parametrize(
+    "answer", [DOCKER.replace(b"1.45", b"%s"), PODMAN.replace(b"1.41", b"%s")], ids=["docker", "podman"]
+)
+def test_an_engine_that_is_too_old_is_told_with_both_versions(folder, answer, version):
+    with serving(answer % version.encode(), path=folder / "s") as served:
+        pong = ping(served.url)
+    assert pong.engine == ""
+    assert pong.reason == f"too old: it speaks version {version} of its API, 1.40 is needed; update the engine"
+
+
+def test_an_engine_of_the_oldest_version_is_taken(folder):
+    with serving(DOCKER.replace(b"1.45", b"1.40"), path=folder / "s") as served:
+        assert ping(served.url) == Pong("docker")
+
+
 def test_a_socket_that_is_not_there_is_absent(folder):
-    assert ping(f"unix://{folder}/s") == Pong("", "no such socket", absent=True)
+    assert ping(f"unix://{folder}/s") == Pong("", "no such socket; start the engine", absent=True)
 
 
 def test_a_socket_whose_engine_is_dead_is_refused(folder):

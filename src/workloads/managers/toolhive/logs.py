@@ -55,7 +55,7 @@ class ContainerLines(ClosingStream[str]):
         self._begun = b""
         self._whole: list[bytes] = []
         request = _REQUEST.format(id=container.id, follow=follow, tail="all" if lines is None else lines)
-        with faults(engine.name, _DOING):
+        with faults(engine.name, engine.url, _DOING):
             self._connection = connect(engine.url, _TIMEOUT)
             self._connection.sendall(request.encode())
             self._connection.settimeout(None if follow else _TIMEOUT)

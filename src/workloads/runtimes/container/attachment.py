@@ -79,10 +79,10 @@ def connected(engine: Engine, container: str, *, workload: str, stdin: bool = Fa
         WorkloadFailedError: The engine refuses.
         RuntimeUnavailableError: The engine does not answer.
     """
-    with faults(engine.name, _DOING):
+    with faults(engine.name, engine.url, _DOING):
         connection = connect(engine.url, _TIMEOUT)
     try:
-        with faults(engine.name, _DOING):
+        with faults(engine.name, engine.url, _DOING):
             refusal = _refusal(connection, container, stdin=stdin)
     except BaseException:
         connection.close()

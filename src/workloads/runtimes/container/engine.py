@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workloads.errors import MissingDependencyError, RuntimeUnavailableError
 from workloads.runtimes.container.faults import faults
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from docker import APIClient
 
-__all__ = ("Engine",)
+__all__ = ("Engine", "agreed_version")
 
-_OLDEST_API = (1, 40)
-"""Docker 19.03, Podman 3.0."""
+_NEWEST_API = "1.44"
+"""The newest API that every release of the SDK knows which this library can be installed with."""
 _TIMEOUT = 60.0
 _NO_INIT = "N/A"
 _KEPT_IDLE = 8
@@ -95,7 +95,7 @@ class Engine:
         """
         client = self._borrow(doing)
         try:
-            with faults(self.name, doing, name=name):
+            with faults(self.name, self.url, doing, name=name):
                 yield client
         except RuntimeUnavailableError:
             client.close()
@@ -148,8 +148,9 @@ class Engine:
 
     def _knock(self, doing: str) -> None:
         """See that somebody listens there: the SDK leaves a socket open each time it connects in vain."""
-        with faults(self.name, doing):
-            connect(self.url, _TIMEOUT).close()
+        url = self.url
+        with faults(self.name, url, doing):
+            connect(url, _TIMEOUT).close()
 
     def _connect(self, doing: str, *, timeout: float | None) -> APIClient:
         try:
@@ -157,19 +158,27 @@ class Engine:
         except ImportError as error:
             raise MissingDependencyError("docker", f"runtime {self.name!r}") from error
         self._knock(doing)
-        with faults(self.name, doing):
-            # The first asks for the version; the others know it.
-            client = APIClient(base_url=self.url, version=self._version or "auto", timeout=timeout)
-        if not self._version:
-            version = client.api_version
-            if tuple(map(int, version.split("."))) < _OLDEST_API:
-                client.close()
-                oldest = ".".join(map(str, _OLDEST_API))
-                raise RuntimeUnavailableError(
-                    self.name, f"too old: it speaks version {version} of its API, {oldest} is needed; update the engine"
-                )
-            self._version = version
-        return client
+        with faults(self.name, self.url, doing):
+            if not self._version:
+                with contextlib.closing(APIClient(base_url=self.url, version=_NEWEST_API, timeout=timeout)) as asking:
+                    self._version = agreed_version(asking.version(api_version=False))
+            return APIClient(base_url=self.url, version=self._version, timeout=timeout)
+
+
+def agreed_version(told: Mapping[str, Any]) -> str:
+    """The version of the API to speak: the newest that both sides know, else the oldest that the engine still does.
+
+    Args:
+        told: What the engine tells of its versions.
+    """
+    newest, oldest = str(told["ApiVersion"]), str(told.get("MinAPIVersion") or "")
+    if _numbers(newest) <= _numbers(_NEWEST_API):
+        return newest
+    return oldest if oldest and _numbers(oldest) > _numbers(_NEWEST_API) else _NEWEST_API
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _is_here(url: str) -> bool:

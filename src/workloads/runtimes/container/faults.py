@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError
+from workloads.runtimes.ping import DENIED
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ("explained", "faults")
 
-_PERMISSION = "permission denied; join the group that owns the socket (often: docker), then log in again"
-
 
 @contextlib.contextmanager
-def faults(engine: str, doing: str, *, name: str = "") -> Generator[None]:
+def faults(engine: str, url: str, doing: str, *, name: str = "") -> Generator[None]:
     """Turn what the SDK raises inside into errors of this library.
 
     Args:
         engine: Who is asked: ``docker`` or ``podman``.
+        url: Where it is.
         doing: What is being done, such as ``cannot start its container``.
         name: The workload that it is done for; empty for none, when every fault is the engine's.
 
@@ -40,7 +40,7 @@ def faults(engine: str, doing: str, *, name: str = "") -> Generator[None]:
             raise WorkloadFailedError(name, f"{doing}: {explained(error)}") from error
         raise RuntimeUnavailableError(engine, f"{doing}: {explained(error)}") from error
     except (OSError, HTTPError, DockerException) as error:
-        raise RuntimeUnavailableError(engine, f"{doing}: {_reason(error)}") from error
+        raise RuntimeUnavailableError(engine, f"{doing}: {url}: {_reason(error)}") from error
 
 
 def explained(error: APIError) -> str:
@@ -53,7 +53,7 @@ def _reason(error: BaseException) -> str:
     for cause in _causes(error):
         match cause:
             case PermissionError():
-                return _PERMISSION
+                return DENIED
             case FileNotFoundError():
                 return "its socket is gone; start the engine"
             case ConnectionRefusedError():

@@ -118,7 +118,7 @@ def _pull(engine: Engine, image: str, name: str, told: Callable[[Progress], obje
     client = engine.stream(doing)
     events: Iterator[dict[str, Any]] = iter(())
     try:
-        with faults(engine.name, doing, name=name):
+        with faults(engine.name, engine.url, doing, name=name):
             events = client.pull(repository, tag, stream=True, decode=True)
             for progress in progress_of(events):
                 if told is not None:

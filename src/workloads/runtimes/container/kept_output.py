@@ -48,10 +48,10 @@ class KeptOutput:
             RuntimeUnavailableError: The engine does not answer.
         """
         doing = "cannot read the output of its container"
-        with faults(engine.name, doing):
+        with faults(engine.name, engine.url, doing):
             self._connection = connect(engine.url, _TIMEOUT)
         try:
-            with faults(engine.name, doing):
+            with faults(engine.name, engine.url, doing):
                 self._connection.sendall(_REQUEST.format(id=container, follow=follow, since=since).encode())
         except BaseException:
             self._connection.close()

@@ -281,7 +281,7 @@ class ContainerReplica:
         doing = "cannot wait for its container"
         client = self._engine.stream(doing)
         try:
-            with faults(self._engine.name, doing):
+            with faults(self._engine.name, self._engine.url, doing):
                 try:
                     client.wait(self._container, condition="not-running")
                 except NotFound:

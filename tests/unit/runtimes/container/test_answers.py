@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError
-from workloads.runtimes.container.engine import _is_here
+from workloads.runtimes.container.engine import _is_here, agreed_version
 from workloads.runtimes.container.faults import faults
 from workloads.runtimes.container.frames import STDERR, STDOUT, FrameReader
 from workloads.runtimes.container.images import _reference, progress_of
@@ -140,10 +140,10 @@ def test_the_progress_of_a_pull_is_that_of_all_layers():
 def test_an_engine_that_does_not_answer_is_told_with_its_remedy(cause, reason):
     from requests.exceptions import ConnectionError as Wrapped
 
-    with pytest.raises(RuntimeUnavailableError, match=reason) as caught, faults("docker", "cannot x"):
+    with pytest.raises(RuntimeUnavailableError, match=reason) as caught, faults("docker", "unix:///s", "cannot x"):
         raise Wrapped(cause)
     assert caught.value.runtime == "docker"
-    assert caught.value.reason.startswith("cannot x: ")
+    assert caught.value.reason.startswith("cannot x: unix:///s: ")
 
 
 def test_what_an_engine_refuses_is_the_failure_of_the_workload():
@@ -151,11 +151,26 @@ def test_what_an_engine_refuses_is_the_failure_of_the_workload():
 
     refusal = APIError("500 Server Error", explanation="no space left\non device")
     told = pytest.raises(WorkloadFailedError, match="cannot x: no space left on device")
-    with told as caught, faults("docker", "cannot x", name="time"):
+    with told as caught, faults("docker", "unix:///s", "cannot x", name="time"):
         raise refusal
     assert caught.value.name == "time"
-    with pytest.raises(RuntimeUnavailableError, match="no space left"), faults("docker", "cannot x"):
+    with pytest.raises(RuntimeUnavailableError, match="no space left"), faults("docker", "unix:///s", "cannot x"):
         raise refusal
+
+
+@pytest.mark.parametrize(
+    ("newest", "oldest", "spoken"),
+    [
+        ("1.41", "1.12", "1.41"),
+        ("1.44", "1.24", "1.44"),
+        ("1.52", "1.24", "1.44"),
+        ("1.52", "1.44", "1.44"),
+        ("1.100", "1.60", "1.60"),
+        ("1.60", None, "1.44"),
+    ],
+)
+def test_the_version_that_is_spoken_is_the_newest_that_both_sides_know(newest, oldest, spoken):
+    assert agreed_version({"ApiVersion": newest, "MinAPIVersion": oldest}) == spoken
 
 
 @pytest.mark.parametrize(
