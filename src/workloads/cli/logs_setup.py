@@ -22,6 +22,8 @@ __all__ = ("HumanFormatter", "JsonFormatter", "configure", "log_accesses", "want
 # What every record has; the rest of its attributes are the fields it was given in `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _encode = json.JSONEncoder(default=str).encode
+_ACCESS = "workloads.access"
+_ACCESS_LINES = "workloads-access-lines"
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -44,8 +46,17 @@ def wants_access_log(environ: Mapping[str, str]) -> bool:
 
 
 def log_accesses() -> None:
-    """Show the records of every request that a proxy of this process serves."""
-    logging.getLogger("workloads.access").setLevel(logging.INFO)
+    """Show the records of every request that a proxy of this process serves, where :func:`configure` sends others."""
+    from workloads.cli.access_lines import AccessLines
+
+    access = logging.getLogger(_ACCESS)
+    access.setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _CommandHandler) and isinstance(handler.formatter, JsonFormatter):
+            lines = AccessLines(handler.stream, handler.formatter)
+            lines.set_name(_ACCESS_LINES)
+            access.addHandler(lines)
+            access.propagate = False
 
 
 def configure(*, debug: bool = False, level: int = logging.WARNING, stream: TextIO | None = None) -> None:
@@ -56,10 +67,14 @@ def configure(*, debug: bool = False, level: int = logging.WARNING, stream: Text
         level: The lowest level to show otherwise, a number of :mod:`logging`.
         stream: Where to write; None is standard error.
     """
-    root = logging.getLogger()
+    root, access = logging.getLogger(), logging.getLogger(_ACCESS)
     for previous in root.handlers[:]:
         if isinstance(previous, _CommandHandler):
             root.removeHandler(previous)
+    for previous in access.handlers[:]:
+        if previous.name == _ACCESS_LINES:
+            access.removeHandler(previous)
+            access.propagate = True
     handler = _CommandHandler(sys.stderr if stream is None else stream)
     handler.setFormatter(HumanFormatter() if handler.stream.isatty() else JsonFormatter())
     root.addHandler(handler)

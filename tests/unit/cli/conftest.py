@@ -63,11 +63,16 @@ class Command:
 @pytest.fixture
 def command(capsys, monkeypatch):
     root, ours, former = logging.getLogger(), logging.getLogger("workloads"), signal.getsignal(signal.SIGINT)
+    access = logging.getLogger("workloads.access")
     state = root.handlers[:], root.level, ours.level, logging.raiseExceptions
+    written = access.handlers[:], access.level, access.propagate
     yield Command(capsys, monkeypatch)
     root.handlers[:] = state[0]
     root.setLevel(state[1])
     ours.setLevel(state[2])
     logging.raiseExceptions = state[3]
+    access.handlers[:] = written[0]
+    access.setLevel(written[1])
+    access.propagate = written[2]
     logging.captureWarnings(capture=False)
     signal.signal(signal.SIGINT, former)
