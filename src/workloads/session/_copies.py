@@ -103,7 +103,7 @@ class Copies:
         if not copy.used:
             copy.used = copy.hot = True
             if self._schedule is not None:
-                self._schedule.later([(session_id, copy.due)])
+                self._schedule.later({session_id: copy.due})
         self.hits += 1
         return copy.session
 
@@ -137,18 +137,20 @@ class Copies:
             found: What the store answered.
             sent: When it was asked.
         """
-        copies, absent, now = self._copies, self._absent, self._clock()
+        copies, absent, early, now = self._copies, self._absent, self._early, self._clock()
         fresh: dict[str, Copy] = {}
+        dues: dict[str, float] = {}
         for session, remaining in found:
             session_id, deadline = session.id, sent + remaining
             if session_id in copies or session_id in absent:
                 self.drop(session_id)
             if deadline > now:
-                fresh[session_id] = Copy(session, deadline, deadline - self._early, True, True)
+                due = dues[session_id] = deadline - early
+                fresh[session_id] = Copy(session, deadline, due, True, True)
         if not self.coherent:
             return
         if self._schedule is not None:
-            self._schedule.later((session_id, copy.due) for session_id, copy in fresh.items())
+            self._schedule.later(dues)
         for session_id, copy in fresh.items():  # after that, for one of them may have to make room for another
             copies[session_id] = copy
 

@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from copy import copy
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from workloads.errors import SessionStoreUnavailableError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, Task
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
     from workloads.session._copies import Copies
     from workloads.session.protocols import Peeked
 
+    # Who waits for one read, which they are: each can go away without the others noticing.
+    _Waiters = list[Future[Peeked | None]]
+
 __all__ = ("Reads",)
 
 _ATTEMPTS = 8  # of reading what is changed all the time; then what was read last is good enough, if not to be kept
-
-
-class _Read:
-    """One session being read.
-
-    Attributes:
-        session_id: Its id.
-        waiters: Who waits for it; each can go away without the others noticing.
-        attempt: How often it was begun.
-        sent: Whether the store was asked.
-    """
-
-    __slots__ = ("attempt", "sent", "session_id", "waiters")
-
-    def __init__(self, session_id: str, waiters: list[Future[Peeked | None]], attempt: int) -> None:
-        self.session_id = session_id
-        self.waiters = waiters
-        self.attempt = attempt
-        self.sent = False
-
-    def fail(self, error: Exception) -> None:
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_exception(copy(error))  # each of them gets a traceback of its own
 
 
 class Reads:
@@ -74,10 +52,11 @@ class Reads:
         self._clock = clock
         self._together = together
         self._parallel = parallel
-        self._reads: dict[str, _Read] = {}  # those that can be joined; what was changed after it was sent is not
-        self._waiting: list[_Read] = []
-        self._apart: deque[_Read] = deque()  # those that wait for a round trip of their own
-        self._trips: dict[Task[None], list[_Read]] = {}
+        self._reads: dict[str, _Waiters] = {}  # those that can be joined; what was changed after it was sent is not
+        self._waiting: dict[str, _Waiters] = {}  # of these, those that were not sent
+        self._apart: dict[str, _Waiters] = {}  # and those that wait for a round trip of their own
+        self._vain: dict[str, int] = {}  # how often what is changed all the time was read in vain
+        self._trips: dict[Task[None], dict[str, _Waiters]] = {}
         self._starting = 0
         self._closed: Exception | None = None
 
@@ -95,23 +74,22 @@ class Reads:
             Where the session will be found, or None, or why it is not known. Cancelling it disturbs nobody.
         """
         waiter: Future[Peeked | None] = self._loop.create_future()
-        read = self._reads.get(session_id)
-        if read is None:
-            self._begin(_Read(session_id, [waiter], 1))
+        waiters = self._reads.get(session_id)
+        if waiters is None:
+            self._begin(session_id, [waiter], self._waiting)
         else:
-            read.waiters.append(waiter)
+            waiters.append(waiter)
         return waiter
 
     def prefetch(self, session_id: str) -> None:
         """Read a session that will be asked for soon."""
         if session_id not in self._reads:
-            self._begin(_Read(session_id, [], 1))
+            self._begin(session_id, [], self._waiting)
 
     def disturb(self, session_id: str) -> None:
         """A session was changed: what is being read may be what it was before."""
-        read = self._reads.get(session_id)
-        if read is not None and read.sent:
-            del self._reads[session_id]
+        if session_id not in self._waiting and session_id not in self._apart:
+            self._reads.pop(session_id, None)
 
     def disturb_all(self) -> None:
         """All sessions may have been changed."""
@@ -125,25 +103,24 @@ class Reads:
             error: What those who wait are told.
         """
         self._closed = error
-        waiting = [*self._apart, *self._waiting]
+        waiting = [*self._apart.values(), *self._waiting.values()]
         self._apart.clear()
         self._waiting.clear()
         trips = dict(self._trips)
         for trip in trips:
             trip.cancel()
         await asyncio.gather(*trips, return_exceptions=True)
-        for read in (*chain.from_iterable(trips.values()), *waiting):
-            read.fail(error)
+        for waiters in (*chain.from_iterable(reads.values() for reads in trips.values()), *waiting):
+            _fail(waiters, error)
         self._reads.clear()
+        self._vain.clear()
         self._trips.clear()
 
-    def _begin(self, read: _Read, *, apart: bool = False) -> None:
+    def _begin(self, session_id: str, waiters: _Waiters, waiting: dict[str, _Waiters]) -> None:
         if self._closed is not None:
-            read.fail(self._closed)
+            _fail(waiters, self._closed)
             return
-        self._reads[read.session_id] = read
-        waiting = self._apart if apart else self._waiting
-        waiting.append(read)
+        self._reads[session_id] = waiting[session_id] = waiters
         if self._starting * self._together < len(waiting):
             self._set_out()
 
@@ -153,13 +130,15 @@ class Reads:
         if self._starting * self._together < waiting and len(self._trips) < self._parallel:
             self._starting += 1
             trip = self._loop.create_task(self._travel())
-            self._trips[trip] = []
+            self._trips[trip] = {}
 
-    def _next_reads(self) -> list[_Read]:
+    def _next_reads(self) -> dict[str, _Waiters]:
         if self._apart:
-            return [self._apart.popleft()]
-        reads = self._waiting[: self._together]
-        del self._waiting[: self._together]
+            session_id = next(iter(self._apart))
+            return {session_id: self._apart.pop(session_id)}
+        if len(self._waiting) > self._together:
+            return {session_id: self._waiting.pop(session_id) for session_id in list(islice(self._waiting, self._together))}
+        reads, self._waiting = self._waiting, {}
         return reads
 
     async def _travel(self) -> None:
@@ -176,63 +155,69 @@ class Reads:
             del self._trips[trip]
             self._set_out()
 
-    async def _fetch(self, reads: list[_Read]) -> None:
+    async def _fetch(self, reads: dict[str, _Waiters]) -> None:
         coherent = self._copies.coherent
-        for read in reads:
-            read.sent = True
-            if not coherent:
-                # Nobody would hear of a change, so nobody who asks later may be given what is read now.
-                self._leave(read)
+        if not coherent:
+            # Nobody would hear of a change, so nobody who asks later may be given what is read now.
+            self._leave(reads)
         sent = self._clock()
         try:
-            found = await self._peek([read.session_id for read in reads])
+            found = await self._peek(list(reads))
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait hear of it
+            self._leave(reads)
             if len(reads) == 1 or type(error) is SessionStoreUnavailableError:
-                self._fail(reads, error)
+                for session_id, waiters in reads.items():
+                    self._vain.pop(session_id, None)
+                    _fail(waiters, error)
                 return
-            for read in reads:  # one that is damaged must not keep the others from being read
-                self._leave(read)
-                self._repeat(read, apart=True)
+            for session_id, waiters in reads.items():  # one that is damaged must not keep the others from being read
+                self._repeat(session_id, waiters, self._apart)
         else:
             self._settle(reads, found, sent, coherent=coherent)
 
-    def _fail(self, reads: list[_Read], error: Exception) -> None:
-        for read in reads:
-            self._leave(read)
-            read.fail(error)
-
-    def _settle(self, reads: list[_Read], found: Mapping[str, Peeked], sent: float, *, coherent: bool) -> None:
-        joinable, copies = self._reads, self._copies
+    def _settle(
+        self, reads: Mapping[str, _Waiters], found: Mapping[str, Peeked], sent: float, *, coherent: bool
+    ) -> None:
+        joinable, copies, vain = self._reads, self._copies, self._vain
         used: list[Peeked] = []
-        for read in reads:
-            session_id = read.session_id
+        for session_id, waiters in reads.items():
             peeked = found.get(session_id)
-            if coherent and joinable.get(session_id) is read:
+            if coherent and joinable.get(session_id) is waiters:
                 del joinable[session_id]
                 if peeked is None:
                     copies.keep_absent(session_id)
-                elif read.waiters:
+                elif waiters:
                     used.append(peeked)
                 else:
                     copies.keep(peeked.session, sent + peeked.remaining)
-            elif coherent and read.attempt < _ATTEMPTS:
-                self._repeat(read)  # it was changed meanwhile: this may be what it was before
+            elif coherent and vain.get(session_id, 0) + 1 < _ATTEMPTS:
+                # It was changed meanwhile: this may be what it was before.
+                self._repeat(session_id, waiters, self._waiting)
                 continue
-            elif peeked is not None and read.waiters:
+            elif peeked is not None and waiters:
                 copies.use_uncopied(session_id, sent + peeked.remaining)
-            for waiter in read.waiters:
+            if vain:
+                vain.pop(session_id, None)
+            for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(peeked)
         copies.keep_used(used, sent)
 
-    def _leave(self, read: _Read) -> None:
-        if self._reads.get(read.session_id) is read:
-            del self._reads[read.session_id]
+    def _leave(self, reads: Mapping[str, _Waiters]) -> None:
+        for session_id, waiters in reads.items():
+            if self._reads.get(session_id) is waiters:
+                del self._reads[session_id]
 
-    def _repeat(self, read: _Read, *, apart: bool = False) -> None:
-        newer = self._reads.get(read.session_id)
+    def _repeat(self, session_id: str, waiters: _Waiters, waiting: dict[str, _Waiters]) -> None:
+        self._vain[session_id] = self._vain.get(session_id, 0) + 1
+        newer = self._reads.get(session_id)
         if newer is None:
-            self._begin(_Read(read.session_id, read.waiters, read.attempt + 1), apart=apart)
+            self._begin(session_id, waiters, waiting)
         else:
-            newer.waiters.extend(read.waiters)
-            newer.attempt = max(newer.attempt, read.attempt + 1)
+            newer.extend(waiters)
+
+
+def _fail(waiters: Iterable[Future[Peeked | None]], error: Exception) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_exception(copy(error))  # each of them gets a traceback of its own

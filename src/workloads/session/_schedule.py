@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
 __all__ = ("Schedule",)
 
@@ -41,20 +41,18 @@ class Schedule:
             self._alarm = min(self._ticks) * self._tick if self._ticks else math.inf
         return self._alarm
 
-    def later(self, dues: Iterable[tuple[str, float]]) -> None:
+    def later(self, dues: Mapping[str, float]) -> None:
         """Note when ids are due, that are not noted yet.
 
         Args:
-            dues: The ids, each with when it is due.
+            dues: When each id is due.
         """
-        ticks, size, overdue = self._ticks, self._tick, self._overdue
-        for session_id, due in dues:
+        size, overdue, last = self._tick, self._overdue, -math.inf
+        together: set[str] = set()
+        for session_id, due in dues.items():
             tick = due // size
-            together = ticks.get(tick)
-            if together is None:
-                together = ticks[tick] = set()
-                if tick * size < self._alarm:
-                    self._wake()
+            if tick != last:  # those that were read together are mostly due together
+                together, last = self._together(tick), tick
             together.add(session_id)
             if overdue:
                 overdue.pop(session_id, None)
@@ -86,6 +84,15 @@ class Schedule:
             together.discard(session_id)
             if not together:
                 del self._ticks[tick]
+
+    def _together(self, tick: float) -> set[str]:
+        """The ids of a tick."""
+        together = self._ticks.get(tick)
+        if together is None:
+            together = self._ticks[tick] = set()
+            if tick * self._tick < self._alarm:
+                self._wake()
+        return together
 
     def take(self, now: float, most: int) -> tuple[list[str], dict[str, float]]:
         """Take out what is due.

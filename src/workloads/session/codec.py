@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, NoReturn, cast
 
 from workloads._core.collections import EMPTY_DICT, ReadOnlyDict
@@ -25,7 +26,9 @@ __all__ = ("decode", "encode")
 
 _REQUIRED = ("id", "type", "created_at", "updated_at")
 _KNOWN = frozenset((*_REQUIRED, "metadata"))
-_OBJECT_OR_NULL = (dict, type(None))
+_KINDS = frozenset(TYPES)
+_required_of = itemgetter(*_REQUIRED)
+_parsed = datetime.fromisoformat
 
 # datetime.fromisoformat reads more forms than RFC 3339 has.
 _is_time = re.compile(
@@ -87,19 +90,25 @@ def _sound(raw: bytes) -> Session | None:
     assert orjson is not None
     try:
         tree: Any = orjson.loads(raw)
-        session_id, kind, created, updated = tree["id"], tree["type"], tree["created_at"], tree["updated_at"]
-        found: Any = tree.get("metadata")
-        if not session_id or type(session_id) is not str or kind not in TYPES or type(found) not in _OBJECT_OR_NULL:
+        session_id, kind, created, updated = _required_of(tree)
+        if type(session_id) is not str or not session_id or kind not in _KINDS or not _is_time(created):
             return None
-        metadata: ReadOnlyDict[str, str] = ReadOnlyDict(found) if found else EMPTY_DICT
-        for value in metadata.values():
-            if type(value) is not str:
+        updated_at = created_at = _parsed(created)
+        if updated != created:
+            if not _is_time(updated):
                 return None
-        if not _is_time(created) or not (updated == created or _is_time(updated)):
-            return None
-        created_at = datetime.fromisoformat(created)
-        updated_at = created_at if updated == created else datetime.fromisoformat(updated)
-        known = len(_REQUIRED) + ("metadata" in tree)
+            updated_at = _parsed(updated)
+        metadata, known = EMPTY_DICT, len(_REQUIRED)
+        if "metadata" in tree:
+            known += 1
+            found = tree["metadata"]
+            if type(found) is dict:
+                for value in found.values():
+                    if type(value) is not str:
+                        return None
+                metadata = ReadOnlyDict(found)
+            elif found is not None:
+                return None
         extra = EMPTY_DICT if len(tree) == known else ReadOnlyDict(_extra(raw.decode().strip(_SPACES)))
         return unchecked(session_id, kind, created_at, updated_at, metadata, extra)
     except (KeyError, RecursionError, TypeError, ValueError):

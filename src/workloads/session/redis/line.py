@@ -25,8 +25,9 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from asyncio import BaseProtocol, Future, TimerHandle, Transport
+    from collections.abc import Sequence
 
-__all__ = ("Argument", "Line", "pack", "pack_pttl")
+__all__ = ("Argument", "Line", "pack", "pack_look")
 
 _hiredis: Any = hiredis  # whose types are those of fewer arguments
 _Push: type = _hiredis.PushNotification
@@ -34,6 +35,7 @@ _Push: type = _hiredis.PushNotification
 Argument = bytes | str | int
 
 _CLOSED = "the connection was closed"
+_PTTL = b"*2\r\n$4\r\nPTTL\r\n"  # without its key
 _MORE = object()  # there is no whole answer yet
 
 
@@ -47,13 +49,14 @@ def pack(*command: Argument) -> bytes:
     return packed
 
 
-def pack_pttl(key: bytes) -> bytes:
-    """The command PTTL as it travels: there are so many of them that it counts how long this takes.
+def pack_look(keys: Sequence[bytes]) -> bytes:
+    """PTTL of every key, then MGET of all, as they travel: every key is packed once for both.
 
     Args:
-        key: The key that it is about.
+        keys: The keys.
     """
-    return b"*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n" % (len(key), key)
+    packed = [b"$%d\r\n%b\r\n" % (len(key), key) for key in keys]
+    return b"%b*%d\r\n$4\r\nMGET\r\n%b" % (_PTTL.join((b"", *packed)), len(keys) + 1, b"".join(packed))
 
 
 class Line:

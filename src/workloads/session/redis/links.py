@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from redis.client import NEVER_DECODE
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
 from workloads.session.redis.client import is_cluster
-from workloads.session.redis.line import Argument, Line, pack, pack_pttl
+from workloads.session.redis.line import Argument, Line, pack, pack_look
 from workloads.session.redis.scripts import PEEK, TOUCH, Script
 
 if TYPE_CHECKING:
@@ -19,10 +19,22 @@ if TYPE_CHECKING:
 
     from workloads.session.redis.target import Target
 
-__all__ = ("Link", "link_to")
+__all__ = ("Found", "Link", "link_to")
 
 _WRONG_TYPE = "WRONGTYPE"
 _GONE = -2  # what is told of the time that a key has left when there is no such key
+
+
+class Found(NamedTuple):
+    """What there is under some keys.
+
+    Attributes:
+        values: The value of each key; None for none, and an empty one for what is no string.
+        times: The milliseconds that each has left; negative for no end.
+    """
+
+    values: Sequence[bytes | None]
+    times: Sequence[int]
 
 
 class Link(Protocol):
@@ -36,8 +48,8 @@ class Link(Protocol):
         """The answer of a script, which is sent along when the server does not know it."""
         ...
 
-    async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
-        """Value and remaining milliseconds of each key; an empty value for what is no string."""
+    async def peek(self, keys: Sequence[bytes]) -> Found:
+        """What there is under these keys, and for how long."""
         ...
 
     async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
@@ -102,30 +114,29 @@ class _ServerLink:
     async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
         return await _run(self.ask, script, keys, arguments)
 
-    async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+    async def peek(self, keys: Sequence[bytes]) -> Found:
         return await self._peek_quickly(keys) or await self._peek_exactly(keys)
 
-    async def _peek_quickly(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
-        """As :meth:`peek`, in half the time of the server; nothing where that cannot tell."""
+    async def _peek_quickly(self, keys: Sequence[bytes]) -> Found | None:
+        """As :meth:`peek`, in half the time of the server; None where that cannot tell."""
         if not self._may_mget:
-            return []
-        # A time that is read before its value cannot be too long for it.
-        commands = b"".join((*map(pack_pttl, keys), pack("MGET", *keys)))
+            return None
         try:
-            *times, values = await self._line.ask(commands, len(keys) + 1)
+            # A time that is read before its value cannot be too long for it.
+            *times, values = await self._line.ask(pack_look(keys), len(keys) + 1)
         except NoPermissionError:
             self._may_mget = False
-            return []
+            return None
         if None not in values and _GONE not in times:
-            return list(zip(values, times, strict=True))
-        found = [(None if time == _GONE else value, time) for value, time in zip(values, times, strict=True)]
-        if any(value is None and time != _GONE for value, time in found):
-            return []  # it is no string, or went in between
-        return found
+            return Found(values, times)
+        values = [None if time == _GONE else value for value, time in zip(values, times, strict=True)]
+        if any(value is None and time != _GONE for value, time in zip(values, times, strict=True)):
+            return None  # it is no string, or went in between
+        return Found(values, times)
 
-    async def _peek_exactly(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+    async def _peek_exactly(self, keys: Sequence[bytes]) -> Found:
         answer = await _run(self._ask_line, PEEK, keys)
-        return list(zip(answer[::2], answer[1::2], strict=True))
+        return Found(answer[::2], answer[1::2])
 
     async def _ask_line(self, *command: Argument) -> Any:
         (answer,) = await self._line.ask(pack(*command), 1)
@@ -151,13 +162,12 @@ class _ClusterLink:
     async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
         return await _run(self.ask, script, keys, arguments)
 
-    async def peek(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+    async def peek(self, keys: Sequence[bytes]) -> Found:
         # A time that is read before its value cannot be too long for it.
         answer = await self._ask_all([command for key in keys for command in (("PTTL", key), ("GET", key))])
-        return [
-            (None if remaining == _GONE else value, remaining)
-            for remaining, value in zip(answer[::2], answer[1::2], strict=True)
-        ]
+        times, values = answer[::2], answer[1::2]
+        values = [None if time == _GONE else value for value, time in zip(values, times, strict=True)]
+        return Found(values, times)
 
     async def touch(self, keys: Sequence[bytes], milliseconds: int) -> list[bool]:
         return [bool(found) for found in await self._ask_all([("PEXPIRE", key, milliseconds) for key in keys])]

@@ -169,17 +169,19 @@ class RedisStorage:
             CorruptSessionError: What is kept of one is damaged; ask for the others without it.
         """
         ids = _unique(session_ids)
+        found: dict[str, Peeked] = {}
+        if not ids:
+            return found
         keys = list(map(self._key, ids))
         sent = time.monotonic()
-        answer = await self._calls.ask(lambda: self._link.peek(keys)) if keys else []
+        values, times = await self._calls.ask(lambda: self._link.peek(keys))
         elapsed = time.monotonic() - sent
-        found: dict[str, Peeked] = {}
-        for session_id, (raw, milliseconds) in zip(ids, answer, strict=True):
+        for session_id, raw, milliseconds in zip(ids, values, times, strict=True):
             if raw is not None:
                 # A key of somebody else's may never expire; the first use through here gives it a time to live.
                 # Redis looked at some moment after it was asked; assume the first, and the time is never too long.
                 remaining = (self._ttl if milliseconds < 0 else milliseconds / 1000) - elapsed
-                found[session_id] = Peeked(self._decode(session_id, raw), max(0.0, remaining))
+                found[session_id] = Peeked(self._decode(session_id, raw), remaining if remaining > 0.0 else 0.0)
         return found
 
     async def touch(self, session_ids: Collection[str]) -> frozenset[str]:
