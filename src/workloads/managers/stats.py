@@ -18,7 +18,7 @@ def replica_stats(inventory: Inventory, name: str) -> list[ReplicaStats]:
     stored = inventory.stored(name)
     if stored is None:
         raise WorkloadNotFoundError(name)
-    if inventory.get(name).remote:
+    if inventory.shown(stored, None).remote:
         raise UnsupportedOperationError(f"telling what {name!r} uses", "its server runs elsewhere")
     if (told := inventory.container_stats(name)) is not None:
         return told
