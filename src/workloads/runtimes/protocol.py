@@ -216,6 +216,7 @@ class Runtime(Protocol):
             PortInUseError: The port it shall listen on is taken.
             WorkloadFailedError: It could not be started.
             InsecureStateError: Its folder, or that of its log, belongs to or can be written by someone else.
+            StateError: Its folder or its log cannot be made.
         """
         ...
 

@@ -58,7 +58,7 @@ class ProcessReplica:
 
     @property
     def index(self) -> int:
-        """Its number within the workload, from 0."""
+        """See :attr:`~workloads.runtimes.protocol.Replica.index`."""
         return self._index
 
     @property
@@ -73,17 +73,17 @@ class ProcessReplica:
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Host and port of an HTTP server; None for a stdio server."""
+        """See :attr:`~workloads.runtimes.protocol.Replica.address`."""
         return self._address
 
     @property
     def stdin(self) -> BinaryIO | None:
-        """The unbuffered writing end of a stdio server's input; None for others. Whoever uses it closes it."""
+        """See :attr:`~workloads.runtimes.protocol.Replica.stdin`."""
         return self._spawned.stdin
 
     @property
     def stdout(self) -> BinaryIO | None:
-        """The unbuffered reading end of a stdio server's output; None for others. Whoever uses it closes it."""
+        """See :attr:`~workloads.runtimes.protocol.Replica.stdout`."""
         return self._spawned.stdout
 
     def wait(self, timeout: float | None = None) -> Exit | None:

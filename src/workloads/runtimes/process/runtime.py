@@ -54,7 +54,7 @@ class ProcessRuntime:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What it can do beyond starting and stopping."""
+        """What plain processes allow; see :attr:`~workloads.runtimes.protocol.Runtime.capabilities`."""
         return frozenset({Capability.STDIO, Capability.SUSPEND})
 
     @property
@@ -63,11 +63,7 @@ class ProcessRuntime:
         return Isolation.NONE
 
     def refusals(self, config: RunConfig) -> list[Problem]:
-        """Every key of a run config that plain processes cannot honour. Pure.
-
-        Args:
-            config: What would be run.
-        """
+        """See :meth:`workloads.runtimes.protocol.Runtime.refusals`."""
         return admission.refusals(config)
 
     def preflight(self, config: RunConfig) -> None:
@@ -85,22 +81,9 @@ class ProcessRuntime:
     def start_replica(
         self, config: RunConfig, index: int, *, secrets: Mapping[str, str], log: Path, folder: Path
     ) -> ProcessReplica:
-        """Start one copy of the server; returns once its program runs.
+        """Start one copy of the server, and return once its program runs.
 
-        Args:
-            config: What to run.
-            index: Its number within the workload, from 0.
-            secrets: Resolved secrets: environment variable and value. They are kept in memory only.
-            log: Where what it writes goes, rotated; for a stdio server only its standard error.
-            folder: Its private working folder, created when missing.
-
-        Raises:
-            RunConfigError: The run config asks for what this runtime cannot give; lists every such key.
-            CommandNotFoundError: Its program is not on this machine.
-            PortInUseError: The port it shall listen on is taken.
-            WorkloadFailedError: It could not be started.
-            InsecureStateError: Its folder, or that of its log, belongs to or can be written by someone else.
-            StateError: Its folder or its log cannot be made.
+        See :meth:`workloads.runtimes.protocol.Runtime.start_replica`: the same parameters and errors.
         """
         from workloads._core.files import secure_folder
         from workloads.runtimes.process.log import RotatingLog
