@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from workloads._core.closing import Closing
 from workloads.config import RunConfig
 from workloads.testing import InMemoryManager
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from workloads.completion import Completion
     from workloads.manager import Stream
@@ -22,26 +23,15 @@ def a_config(name: str = "time", **changes: Any) -> RunConfig:
     return RunConfig(name=name, image="uvx://mcp-server-time", transport="stdio").evolve(**changes)
 
 
-class RecordedStream:
+class RecordedStream(Closing, Iterator[str]):
     """A log that tells whether it was closed."""
 
     def __init__(self, stream: Stream[str]) -> None:
         self._stream = stream
         self.closed = threading.Event()
 
-    def __iter__(self) -> Self:
-        return self
-
     def __next__(self) -> str:
         return next(self._stream)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self.closed.set()

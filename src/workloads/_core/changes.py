@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from workloads._core.closing import Closing
 from workloads._core.process import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
     from workloads._core.process import ProcessIdentity
 
@@ -44,7 +43,7 @@ class Change:
     told: tuple[str, ...] = ()
 
 
-class ChangeWatch:
+class ChangeWatch(Closing):
     """Tells of changes in some folders, which need not exist yet, and of the end of some processes.
 
     On Linux the kernel tells (inotify and pidfds); elsewhere the folders and processes are looked at ten times a
@@ -71,14 +70,6 @@ class ChangeWatch:
             os.close(self._wake_write)
             raise
         self._processes = _Processes()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def follow(self, key: str, process: ProcessIdentity | None) -> None:
         """Tell of the end of this process from now on, instead of the one that was followed under the same key.

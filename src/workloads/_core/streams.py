@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from workloads._core.closing import Closing
+
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
 __all__ = ("ClosingStream",)
@@ -17,7 +18,7 @@ T = TypeVar("T")
 _CLOSE_TIMEOUT = 1.0
 
 
-class ClosingStream(ABC, Generic[T]):
+class ClosingStream(Closing, Generic[T]):
     """An iterator that can be closed from any thread, and by a signal handler in the midst of ``next``.
 
     What it holds is freed by whoever comes last: by ``close``, or by the ``next`` that ``close`` has interrupted.
@@ -44,14 +45,6 @@ class ClosingStream(ABC, Generic[T]):
                 return item
             finally:
                 self._reader = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the stream and free what it holds. Idempotent, from any thread; a blocked ``next`` ends at once."""

@@ -6,9 +6,10 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from workloads._core.closing import Closing
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
-    from types import TracebackType
     from typing import Self
 
     from workloads.aio import AsyncManager, AsyncStream
@@ -22,7 +23,7 @@ __all__ = ("Blocking",)
 T = TypeVar("T")
 
 
-class Blocking:
+class Blocking(Closing):
     """A :class:`workloads.Manager` each of whose verbs awaits that of an asyncio manager, on a loop of its own."""
 
     def __init__(self, manager: AsyncManager) -> None:
@@ -53,14 +54,6 @@ class Blocking:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def get_workload(self, name: str) -> Workload:
         """See :meth:`workloads.WorkloadReader.get_workload`."""
@@ -133,7 +126,7 @@ class Blocking:
         return _BlockingStream(self, stream)
 
 
-class _BlockingStream(Generic[T]):
+class _BlockingStream(Closing, Generic[T]):
     """An asyncio stream behind the sync protocol."""
 
     def __init__(self, owner: Blocking, stream: AsyncStream[T]) -> None:
@@ -149,14 +142,6 @@ class _BlockingStream(Generic[T]):
         except StopAsyncIteration:
             raise StopIteration from None
         return item
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._owner.await_(self._stream.aclose())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloads._core.closing import Closing
 from workloads.errors import (
     BatchError,
     UnsupportedOperationError,
@@ -19,8 +20,6 @@ from workloads.testing.behaviour import Interceptors, ServerBehaviour
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
-    from types import TracebackType
-    from typing import Self
 
     from workloads.completion import Completion
     from workloads.config import RunConfig
@@ -37,7 +36,7 @@ _ALL = (
 )  # fmt: skip
 
 
-class InMemoryManager:
+class InMemoryManager(Closing):
     """A whole :class:`workloads.Manager` without anything that runs, for unit tests of what uses one.
 
     Every verb behaves as that of a real manager: the same results, errors, order, states and events, at once and
@@ -95,14 +94,6 @@ class InMemoryManager:
 
     def close(self) -> None:
         """Nothing is held; workloads go on."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     # Observing
 
