@@ -8,7 +8,6 @@ The whole edition goes on for 30 minutes; without ``--whole``, and in ``python -
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from tests.support.raw_http import raw_client, request
 from tests.support.runners import Recorder
 
-from bench.harness import ROUNDS, Figure, failures, report, table
+from bench.editions import command
+from bench.harness import ROUNDS, Figure, report
 from workloads import RunConfig
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner import ProxyRunner
@@ -152,16 +152,5 @@ async def _listen(port: int, seconds: float) -> None:
                 raise ValueError("the stream ended")
 
 
-def main() -> int:
-    """Run an edition."""
-    parser = argparse.ArgumentParser(prog="python -m bench.idle_soak", description=__doc__)
-    parser.add_argument("--whole", action="store_true", help="30 minutes instead of 30 seconds")
-    parser.add_argument("--seed", type=int, default=1, help="decides who sends what when (default: %(default)s)")
-    options = parser.parse_args()
-    document = run(WHOLE if options.whole else SHORT, options.seed)
-    print(table(document))
-    return 1 if failures(document) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command("idle_soak", __doc__, run, short=SHORT, whole=WHOLE))

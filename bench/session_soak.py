@@ -6,7 +6,6 @@ without ``--whole``, and in ``python -m bench``, less of the same.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import statistics
@@ -19,7 +18,8 @@ import attrs
 import psutil
 from tests.support import redis_server
 
-from bench.harness import ROUNDS, Figure, failures, report, table
+from bench.editions import command
+from bench.harness import ROUNDS, Figure, report
 from bench.sessions import sessions
 from workloads.session import RedisStorage, RoutingStorage, Session
 from workloads.session.codec import encode
@@ -163,15 +163,5 @@ def _keep(control: Any, kept: Sequence[Session], ttl: float) -> None:
         pipeline.execute()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.session_soak", description=__doc__)
-    parser.add_argument("--whole", action="store_true", help="a minute, and a million sessions")
-    parser.add_argument("--seed", type=int, default=1, help="decides what is read when (default: %(default)s)")
-    options = parser.parse_args()
-    document = run(WHOLE if options.whole else SHORT, options.seed)
-    print(table(document))
-    return 1 if failures(document) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command("session_soak", __doc__, run, short=SHORT, whole=WHOLE))
