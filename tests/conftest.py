@@ -18,9 +18,11 @@ from tests.support import engines, leaks, needs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A random example that fails in one run of CI and not in the next helps nobody; people still get random ones, and more.
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, max_examples=50)
-settings.register_profile("dev", deadline=None)
+# A random example that fails in one run of CI and not in the next helps nobody; people still get random ones, and with
+# --hypothesis-profile=deep many.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, max_examples=40)
+settings.register_profile("dev", deadline=None, max_examples=40)
+settings.register_profile("deep", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # Variables that would let the machine, or the user's shell, decide how a test ends.
@@ -102,9 +104,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(_FOREIGN):
             monkeypatch.delenv(name)
     home = tmp_path / "home"
+    home.mkdir()
     for name, folder in (("XDG_STATE_HOME", "state"), ("XDG_DATA_HOME", "data"), ("XDG_RUNTIME_DIR", "run")):
         path = home / folder
-        path.mkdir(mode=0o700, parents=True)
+        path.mkdir(mode=0o700)
         monkeypatch.setenv(name, str(path))
 
 

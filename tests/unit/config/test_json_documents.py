@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.config.documents import EXPORTED
 
@@ -123,21 +123,18 @@ def test_the_text_is_indented_as_toolhive_does_and_ascii_is_not_forced():
     assert config.to_json(indent=None) == '{"name":"x","image":"é<&>","cmd_args":[],"later":{},"publish":["80"]}'
 
 
-@settings(max_examples=150)
 @given(st.binary(max_size=60))
 @example(b"{}")
 def test_any_bytes_give_a_run_config_or_problems(data):
     assert_read_or_refused(data)
 
 
-@settings(max_examples=150)
 @given(st.lists(st.sampled_from(EXPORTED.split('"')) | st.text(max_size=3), max_size=30), st.text(max_size=2))
 def test_any_text_gives_a_run_config_or_problems(pieces, joint):
     text = (joint or '"').join(pieces)
     assert_read_or_refused(text)
 
 
-@settings(max_examples=150)
 @given(st.data())
 def test_a_document_with_any_damage_gives_a_run_config_or_problems(data):
     start = data.draw(st.integers(0, len(EXPORTED)))

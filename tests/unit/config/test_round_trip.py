@@ -17,7 +17,7 @@ from workloads.config import MiddlewareConfig, PermissionProfile, RemoteAuthConf
 from workloads.errors import RunConfigError
 from workloads.model import TransportType
 
-many = settings(max_examples=75, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+many = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

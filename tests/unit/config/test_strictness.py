@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.config.documents import EXPORTED, documents, values
 
@@ -289,7 +289,6 @@ def test_collections_of_any_kind_are_taken_and_copied():
     assert (config.cmd_args, config.command, config.allowed_origins) == (("a",), ("b",), ("c",))
 
 
-@settings(max_examples=75)
 @given(documents(unknown=False), st.data())
 def test_a_valid_document_with_one_bad_value_has_problems_only_there(document, data):
     key = data.draw(st.sampled_from(["port", "debug", "cmd_args", "env_vars", "transport", "name"]))
@@ -299,7 +298,6 @@ def test_a_valid_document_with_one_bad_value_has_problems_only_there(document, d
     assert {problem.path.replace("[", ".").split(".")[0] for problem in caught.value.problems} == {key}
 
 
-@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from(sorted(json.loads(EXPORTED))), values))
 def test_any_values_under_known_keys_give_a_run_config_or_problems(document):
     refused = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from tests.unit.config.documents import exact, texts, values
 
 from workloads.config import RunConfig, _yaml_read
@@ -194,7 +194,6 @@ def test_aliases_cannot_hide_a_depth():
     assert problem.endswith("nested more than 100 levels deep")
 
 
-@settings(max_examples=75)
 @given(texts)
 def test_any_string_is_written_so_that_both_versions_of_yaml_read_it(text):
     config = RunConfig.from_dict({"name": "x", "later": [text], "env_vars": {text: text}})
@@ -259,7 +258,6 @@ def test_strings_that_look_like_something_else_stay_strings(text):
     assert yaml.safe_load(config.to_yaml()) == config.to_dict()
 
 
-@settings(max_examples=75)
 @given(values)
 def test_any_value_comes_back_from_yaml(value):
     config = RunConfig.from_json(json.dumps({"name": "x", "later": value}))

@@ -451,4 +451,3 @@ class Crashing(RuleBasedStateMachine):
 TestCrashing = Crashing.TestCase
 TestCrashing.__doc__ = """S2Z-T49 ... the awake share of the counter always returns to its initial value."""
 TestCrashing.settings = settings(max_examples=25, stateful_step_count=20)
-TestCrashing.pytestmark = [pytest.mark.timeout(300)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -197,5 +196,4 @@ class Platform(RuleBasedStateMachine):
 
 TestPlatform = Platform.TestCase
 TestPlatform.__doc__ = """S2Z-T07 random model-based sequence: never E while holds>0 or pinned."""
-TestPlatform.settings = settings(max_examples=80, stateful_step_count=40)
-TestPlatform.pytestmark = [pytest.mark.timeout(300)]
+TestPlatform.settings = settings(stateful_step_count=40)

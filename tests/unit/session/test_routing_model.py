@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.session_store import FakeStorage, Server
 from tests.support.virtual_time import clock, run, settle
@@ -98,7 +98,6 @@ async def _found(replica: RoutingStorage, session_id: str) -> Session | None:
         return None
 
 
-@settings(max_examples=75)
 @given(steps)
 def test_a_routing_storage_ends_where_the_store_ends(course):
     async def body():
