@@ -35,7 +35,7 @@ SEED = os.environ.get("KILL_SEED", "1")
 ROOT = Path(__file__).parents[2]
 # How long each takes, so that kills fall into all of it.
 VERBS = {"run": 0.9, "update": 1.1, "stop": 0.25, "idle": 0.1}
-pytestmark = [pytest.mark.needs("linux"), pytest.mark.timeout(60 + 10 * ROUNDS)]
+pytestmark = [pytest.mark.needs("linux"), pytest.mark.timeout(300 + 10 * ROUNDS)]
 
 
 @attrs.define
@@ -79,7 +79,7 @@ class Scene:
 
     def check(self, place: str) -> None:
         """Nothing is torn, lost or astray; afterwards the workload is as it is told."""
-        wait_until(lambda: strays(self.state) <= self.family(), timeout=2)
+        wait_until(lambda: strays(self.state) <= self.family())
         for file in self.state.rglob("[!.]*.json"):
             assert isinstance(json.loads(file.read_text()), dict), (place, file)
         token = self.token()
@@ -87,12 +87,12 @@ class Scene:
         seen = self.manager.get_workload(NAME).status if token else None
         assert seen is not WorkloadStatus.ERROR or self.failed, (place, self)
         self.manager.recover().wait(30)
-        wait_until(lambda: not list(self.state.rglob(".*.tmp-*")), timeout=2)  # a runner that lives may be writing
+        wait_until(lambda: not list(self.state.rglob(".*.tmp-*")))  # a runner that lives may be writing
         assert self.token() == token, place
         self.stored, self.pending = token, None
         if token and (workload := self.manager.get_workload(NAME)).status is WorkloadStatus.RUNNING:
             assert json.loads(call_tool(workload.url, "env"))["TOKEN"] == token, place
-        wait_until(lambda: strays(self.state) <= self.family(), timeout=2)
+        wait_until(lambda: strays(self.state) <= self.family())
 
     def token(self) -> str | None:
         if not self.manager.does_workload_exist(NAME):
@@ -124,7 +124,7 @@ def scene(tmp_path):
         yield Scene(manager, state)
         manager.delete_workloads([NAME], grace=5).wait(30)
         manager.prune()
-        wait_until(lambda: not strays(state), timeout=2)
+        wait_until(lambda: not strays(state))
 
 
 def rounds(kind: str):

@@ -134,7 +134,7 @@ def test_a_runner_that_was_killed_is_seen_its_server_ends_and_a_start_repairs_it
     manager.run_workload_detached(quick(), wait=20)
     replica = record_of("quick").replicas[0].pid
     os.kill(runner_of("quick"), signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=2)
+    wait_until(lambda: not Path(f"/proc/{replica}").exists())
     seen = manager.get_workload("quick")
     assert seen.status is WorkloadStatus.UNHEALTHY
     assert "proxy runner is gone" in seen.status_context

@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ class Runner:
         return call(self.url, tool, **arguments)
 
     def wait(self) -> int:
-        return self.process.wait(20)
+        return self.process.wait(50)
 
     def lines(self) -> list[str]:
         return self.errors.read_text().splitlines()
@@ -117,11 +118,11 @@ def test_a_signal_drains_what_is_in_flight_and_exits_0(start, number):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_refuses_what_is_new_while_a_call_of_five_seconds_completes(start, number):
-    runner = start()
+def test_a_signal_refuses_what_is_new_while_a_call_completes(start, number, tmp_path):
+    runner, enough = start(), tmp_path / "enough"
     wait_until(lambda: runner.health() == 200)
     answers: list[str] = []
-    calling = threading.Thread(target=lambda: answers.append(runner.call("slow", text="done", seconds=5)))
+    calling = threading.Thread(target=lambda: answers.append(runner.call("slow", text="done", until=str(enough))))
     with kept_alive(runner.url) as kept:
         calling.start()
         log = Paths.locate().server_log("quick", 0)
@@ -133,9 +134,22 @@ def test_a_signal_refuses_what_is_new_while_a_call_of_five_seconds_completes(sta
             runner.process.send_signal(other)
         assert_refused_kindly(kept)
     assert runner.process.poll() is None
+    enough.touch()
     assert runner.wait() == 0
     calling.join(10)
     assert answers == ["done"]
+
+
+def test_a_call_of_five_seconds_completes(start):
+    runner = start()
+    wait_until(lambda: runner.health() == 200)
+    with ThreadPoolExecutor(1) as threads:
+        calling = threads.submit(runner.call, "slow", text="done", seconds=5)
+        log = Paths.locate().server_log("quick", 0)
+        wait_until(lambda: "slow begins" in log.read_text())
+        runner.process.terminate()
+        assert runner.wait() == 0
+        assert calling.result(10) == "done"
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -86,7 +86,7 @@ def test_recover_starts_what_a_crash_ended_and_leaves_the_rest_alone(manager):
     running = runner_of("running")
     replica = record_of("crashed").replicas[0].pid
     os.kill(runner_of("crashed"), signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=2)
+    wait_until(lambda: not Path(f"/proc/{replica}").exists())
     manager.recover().wait(30)
     assert manager.get_workload("crashed").status is WorkloadStatus.RUNNING
     assert manager.get_workload("stopped").status is WorkloadStatus.STOPPED
@@ -101,7 +101,7 @@ def test_prune_removes_what_is_left_of_workloads_that_are_gone(manager):
     assert [w.name for w in manager.list_workloads(all=True)] == ["kept"]
     assert manager.prune() == ["gone"]
     assert manager.prune() == []
-    wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=2)
+    wait_until(lambda: not Path(f"/proc/{replica}").exists())
     assert manager.get_workload("kept").status is WorkloadStatus.RUNNING
     paths = manager._inventory.paths
     assert not [file for root in (paths.state, paths.data) for file in root.rglob("gone*") if file.suffix != ".lock"]

@@ -80,7 +80,7 @@ def crashed(state: Path, verb: str, *, all_points: bool = True) -> Iterator[tupl
         with LocalManager(settings=Settings(state_dir=state)) as manager:
             yield point, manager
         assert_nothing_astray(state)
-        wait_until(lambda: not left_over(state), timeout=2)  # a runner that lives may be writing
+        wait_until(lambda: not left_over(state))  # a runner that lives may be writing
         forget(state)
 
 
@@ -88,7 +88,7 @@ def forget(state: Path) -> None:
     with LocalManager(settings=Settings(state_dir=state)) as manager:
         manager.delete_workloads(["one"]).wait(20)
         manager.prune()
-    wait_until(lambda: not strays(state), timeout=2)
+    wait_until(lambda: not strays(state))
 
 
 def owners(state: Path) -> set[int]:
@@ -102,7 +102,7 @@ def owners(state: Path) -> set[int]:
 
 
 def assert_nothing_astray(state: Path) -> None:
-    wait_until(lambda: strays(state) <= owners(state), timeout=2)
+    wait_until(lambda: strays(state) <= owners(state))
 
 
 def assert_whole(state: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_secret_that_is_being_set_is_there_or_not_and_no_other_is_lost(state):
 
 def test_a_runner_that_is_killed_takes_its_server_with_it_and_can_be_replaced(state):
     for point, manager in crashed(state, "runner"):
-        wait_until(lambda: not strays(state), timeout=2)
+        wait_until(lambda: not strays(state))
         seen = manager.get_workload("one")
         assert seen.status in (WorkloadStatus.UNHEALTHY, WorkloadStatus.STOPPED), (point, seen)
         manager.start_workloads(["one"]).wait(20)

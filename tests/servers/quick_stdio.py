@@ -1,7 +1,7 @@
 """A stdio MCP server on the standard library alone: starts in some 20 ms, and misbehaves when told to.
 
 Tools: ``echo`` gives its text back, ``env`` the server's environment, ``die`` ends the process without an answer,
-``slow`` takes so many seconds.
+``slow`` takes so many seconds, or until a file exists.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def call(params: dict) -> dict:
         os._exit(9)
     if name == "slow":
         print("slow begins", file=sys.stderr, flush=True)
-        time.sleep(arguments["seconds"])
+        time.sleep(arguments.get("seconds", 0))
+        while "until" in arguments and not os.access(arguments["until"], os.F_OK):
+            time.sleep(0.01)
     text = arguments.get("text", "") if name in ("echo", "slow") else json.dumps(dict(os.environ))
     print(f"called {name}", file=sys.stderr, flush=True)
     return {"content": [{"type": "text", "text": text}], "isError": False}

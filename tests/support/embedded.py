@@ -71,7 +71,7 @@ def _left(verb: str, pids: list[int], before: tuple[set[int], set[int], set[int]
     wait_until(lambda: not any(map(identify, pids)))
     # A process that has ended may take a moment to be reaped by whoever does that.
     try:
-        wait_until(lambda: not zombies() - dead, timeout=2)
+        wait_until(lambda: not zombies() - dead)
     except AssertionError:
         return [f"after {verb}: zombies {sorted(zombies() - dead)}"]
     faults = [f"after {verb}: descriptor {number}" for number in sorted(set(open_files()) - files)]

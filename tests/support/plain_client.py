@@ -22,7 +22,7 @@ def post(url: str, message: dict, session: str = "") -> tuple[str, dict]:
     if session:
         headers["Mcp-Session-Id"] = session
     request = urllib.request.Request(url, json.dumps({"jsonrpc": "2.0", **message}).encode(), headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=50) as answer:
         return answer.headers["Mcp-Session-Id"], json.loads(answer.read())
 
 
@@ -37,7 +37,7 @@ def call(url: str, tool: str, **arguments) -> str:
 @contextmanager
 def kept_alive(url: str) -> Iterator[http.client.HTTPConnection]:
     """A connection that has been used, and can be again."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=50)
     try:
         connection.request("GET", "/health")
         connection.getresponse().read()

@@ -36,7 +36,7 @@ class Recorder:
 
     async def until(self, condition: Any) -> None:
         """Wait until a condition on this observer holds."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not condition(self):
                 self._news.clear()
                 await self._news.wait()

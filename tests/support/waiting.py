@@ -14,7 +14,7 @@ def wait_until(condition: Callable[[], object], *, timeout: float = 30.0, every:
 
     Args:
         condition: Looked at again and again.
-        timeout: Seconds after which the test fails.
+        timeout: Seconds after which the test fails; many times what it takes, for a machine that does much else.
         every: Seconds between two looks.
     """
     deadline = time.monotonic() + timeout
