@@ -449,9 +449,7 @@ async def decline(scope, receive, send):
     await send({"type": "http.response.body"})
 
 
-def test_a_client_that_still_sends_gets_its_last_answer_before_the_connection_is_closed(monkeypatch):
-    monkeypatch.setattr("workloads.proxyrunner.farewell._MAX_WAIT", 0.01)
-
+def test_a_client_that_still_sends_gets_its_last_answer_before_the_connection_is_closed():
     async def body(connection, transport):
         connection.data_received(POST + b"2\r\nab\r\n")
         await turns()
@@ -460,7 +458,17 @@ def test_a_client_that_still_sends_gets_its_last_answer_before_the_connection_is
         connection.data_received(b"2\r\nab\r\n0\r\n\r\n" + GET)
         await turns()
         assert transport.done == [REFUSED, "eof"]
+
+    connected(body, refuse)
+
+
+def test_a_client_that_has_its_last_answer_and_stays_is_left(monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.farewell._MAX_WAIT", 0.01)
+
+    async def body(connection, transport):
+        connection.data_received(POST)
         await until(transport.is_closing)
+        assert transport.done == [REFUSED, "eof", "close"]
 
     connected(body, refuse)
 
