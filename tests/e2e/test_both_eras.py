@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support import npx
 from tests.support.aio import run
 
 from workloads import RunConfig
@@ -16,7 +17,6 @@ from workloads.proxyrunner import ProxyRunner
 
 pytestmark = [
     pytest.mark.needs("mcp"),
-    pytest.mark.timeout(120),
     # The clients leave streams of their own to the garbage collector.
     pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning"),
@@ -172,18 +172,10 @@ def test_ten_clients_at_once_are_each_asked_their_own_question(server):
 @pytest.mark.parametrize("server", ["legacy", "modern", "both", "http"])
 def test_the_inspector_lists_calls_and_reads(server, era):
     def inspect(url, *arguments):
-        command = [
-            "npx",
-            "--yes",
-            "@modelcontextprotocol/inspector@2",
-            "--cli",
-            "--server-url",
-            url,
-            "--transport",
-            "http",
-        ]
+        inspector = npx.program("@modelcontextprotocol/inspector@2", "mcp-inspector")
+        command = [inspector, "--cli", "--server-url", url, "--transport", "http"]
         command += ["--protocol-era", era, "--format", "json", "--quiet", "--method", *arguments]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
