@@ -14,8 +14,6 @@ from workloads.session import LocalStorage, RedisStorage
 from workloads.session.codec import decode, encode
 from workloads.testing import StorageConformance
 
-pytestmark = pytest.mark.timeout(240)
-
 PATIENT = "socket_timeout=30&socket_connect_timeout=30"  # for machines that do much else
 
 # What a user of Redis' access control list needs, and no more.

@@ -14,7 +14,6 @@ pytestmark = pytest.mark.needs("mcp")
 
 
 @pytest.mark.needs("uvx", "mcp-server-time")
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_the_time_server_tells_the_time_through_the_bridge(mode):
     from mcp import Client
@@ -31,7 +30,6 @@ def test_the_time_server_tells_the_time_through_the_bridge(mode):
 
 
 @pytest.mark.needs("npx", "server-everything")
-@pytest.mark.timeout(180)
 def test_the_everything_server_reports_progress_through_the_bridge():
     from mcp import Client
 

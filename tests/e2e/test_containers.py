@@ -16,9 +16,6 @@ from workloads.model import Isolation, WorkloadStatus
 
 SERVER = ("python", "/servers/sdk_server.py")
 
-# The first of them waits for an engine and its images, the last for what is removed.
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(params=["workloads", "toolhive"])
 def app(request):

@@ -17,8 +17,6 @@ from tests.support.mcp_client import call_tool
 import workloads
 
 # Other people's programs take their time to start, on a machine with much else to do.
-pytestmark = pytest.mark.timeout(120)
-
 HOSTS = Path(__file__).parents[1] / "hosts"
 
 

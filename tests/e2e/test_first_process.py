@@ -114,7 +114,6 @@ def contained(engine, tmp_path):
             client.remove_container(identity, force=True)
 
 
-@pytest.mark.timeout(180)  # the interpreter starts six times in containers
 def test_a_stop_waits_for_what_is_in_flight_and_one_in_a_hurry_cuts_it(contained):
     url = contained.start()
     with ThreadPoolExecutor(1) as pool:

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 from workloads import RunConfig
 from workloads.proxyrunner import ProxyRunner
 
-pytestmark = [pytest.mark.needs("mcp", "mcp-conformance"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("mcp", "mcp-conformance")]
 
 SERVER = Path(__file__).parents[1] / "servers" / "conformance.py"
 SUITE = ("npx", "--yes", "@modelcontextprotocol/conformance@0.1", "server", "--suite", "all", "--url")

@@ -54,7 +54,6 @@ def stories() -> list[object]:
     return stories
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", stories())
 def test_the_python_blocks_of_a_page_run_in_order(story, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bench.rolling import roll
 
-pytestmark = [pytest.mark.needs("redis"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.needs("redis")]
 
 
 def rolled(kind, **options):

@@ -25,7 +25,7 @@ from workloads._core.locks import FileLock
 FULL = os.environ.get("STRESS") == "full"
 SEED = os.environ.get("STRESS_SEED", "1")
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.needs("linux"), pytest.mark.timeout(3600 if FULL else 180)]
+pytestmark = [pytest.mark.needs("linux"), pytest.mark.timeout(3600 if FULL else 300)]
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from tests.support.aio import run
 from workloads.errors import SessionNotFoundError, SessionStoreUnavailableError
 from workloads.session import RedisStorage, Session
 
-pytestmark = [pytest.mark.needs("redis"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.needs("redis")]
 
 PREFIX = "thv:proxy:session:"
 SLOT_OF_FOO = 12182  # of any key with {foo} in it: CRC16 of "foo" modulo 16384

@@ -15,8 +15,6 @@ from tests.support.forwarder import forwarding
 from workloads import RuntimeUnavailableError, detect_runtime
 from workloads.runtimes.container.engine import Engine
 
-pytestmark = pytest.mark.timeout(120)
-
 # It looks twice: once as root, so that all it imports is loaded, for the user may not be allowed to read that.
 _LOOK = """
 import contextlib, os, sys

@@ -17,7 +17,7 @@ from workloads import RunConfig, detect_runtime
 from workloads.runtimes.protocol import Owner
 from workloads.runtimes.registry import load_runtime
 
-pytestmark = [pytest.mark.needs("rootless-podman"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.needs("rootless-podman")]
 
 # It looks twice: once as root, so that all it imports is loaded, for the user may not be allowed to read that.
 _LOOK = """
