@@ -272,6 +272,8 @@ class Supervisor(Generic[T]):
         finally:
             closed.cancel()
         self._gate.shut()
+        if self._serving:  # it may take long to end it: its engine may be away
+            self._told.replicas([server.replica], 0)
         # A server that closed its output is likely about to exit, which tells more.
         exited = server.exited.result() if await server.wait(_EXIT_NEWS) else None
         run = _Run("closed its output" if exited is None else str(exited), exit=exited)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.support import engines
@@ -47,6 +48,16 @@ def files():
     return {file: file.read_bytes() for file in found}
 
 
+def leaves(error):
+    """The errors in a group of errors, or groups."""
+    return [leaf for each in error.exceptions for leaf in leaves(each)] if hasattr(error, "exceptions") else [error]
+
+
+def logs(manager, name):
+    with manager.get_logs(name) as lines:
+        return list(lines)
+
+
 def statuses(watch, name, seen):
     """Note the status of a workload, whenever it is told."""
     for event in watch:
@@ -62,10 +73,16 @@ def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterward
     runner = runner_of("a")
     seen: list[WorkloadStatus] = []
     watch = manager.watch_workloads()
-    watching = threading.Thread(target=statuses, args=(watch, "a", seen))
+    watching = threading.Thread(target=statuses, args=(watch, "a", seen), daemon=True)
     watching.start()
     wait_until(lambda: seen)
-    engine.kill()
+    with ThreadPoolExecutor(1) as pool:
+        calling = pool.submit(call_tool, workload.url, "slow", seconds=600)
+        wait_until(lambda: "slow begins" in logs(manager, "a"))
+        engine.kill()
+        with pytest.raises(ExceptionGroup) as told:
+            calling.result(120)
+        assert "The server ended" in str(leaves(told.value))
     wait_until(lambda: seen[-1] is WorkloadStatus.UNKNOWN)
     before = files()[Paths.locate().statuses / "b.json"]
     first, second = manager.list_workloads(all=True)
@@ -92,6 +109,7 @@ def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterward
     assert runner_of("a") == runner
     wait_until(lambda: manager.get_workload("a").replicas.ready == 1, timeout=120)
     assert call_tool(workload.url, "echo", text="again") == "again"
+    wait_until(lambda: logs(manager, "a")[-1] == "called echo")
 
     engine.kill()
     with pytest.raises(BatchError) as caught:
