@@ -34,11 +34,14 @@ def test_a_container_of_the_small_image_is_reached_from_here_and_ends_when_told(
         port = client.inspect_container(identity)["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"]
 
         def answers() -> bool:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response,
+            ):
                 return response.read() == b"ok\n"
             return False
 
-        wait_until(answers)
+        wait_until(answers, timeout=120)
         client.stop(identity, timeout=120)
         assert client.inspect_container(identity)["State"]["ExitCode"] == 0
 

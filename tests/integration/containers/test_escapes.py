@@ -139,7 +139,7 @@ def server(engine: engines.Engine, config: RunConfig, folder: Path) -> Iterator[
 
 
 def serves(address: tuple[str, int]) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen("http://{}:{}/".format(*address)) as response:
+    with contextlib.suppress(OSError), urllib.request.urlopen("http://{}:{}/".format(*address), timeout=5) as response:
         return bool(response.status == 200)
     return False
 

@@ -16,6 +16,7 @@ from tests.support.waiting import wait_until
 from workloads import PermissionProfile, RunConfig
 from workloads.config.permissions import InboundPermissions, NetworkPermissions, OutboundPermissions
 from workloads.errors import RunConfigError, WorkloadFailedError
+from workloads.runtimes.container.companions import Companions
 from workloads.runtimes.container.engine import Engine
 from workloads.runtimes.container.gateway_image import gateway_image
 from workloads.runtimes.container.networks import ensure_network, remove_unused_network
@@ -71,11 +72,11 @@ def inspect(engine, container):
 
 def serves(host, port):
     def answers():
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{host}:{port}/", timeout=60) as answer:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{host}:{port}/", timeout=5) as answer:
             return answer.read() == b"ok\n"
         return False
 
-    wait_until(answers)
+    wait_until(answers, timeout=120)
 
 
 def execute(engine, *command):
@@ -110,6 +111,38 @@ def test_a_gateway_that_outlived_its_runner_is_taken_over(engine, runtime, start
     before = inspect(engine, "box-egress")["State"]["StartedAt"]
     serves(*start(allow=("a.example",)).address)
     assert inspect(engine, "box-egress")["State"]["StartedAt"] == before
+
+
+@pytest.mark.parametrize(("which", "verb"), [("egress", "kill"), ("egress", "remove"), ("ingress", "kill")])
+def test_a_server_whose_gateway_ends_ends_too_and_is_reached_when_it_is_started_again(engine, start, which, verb):
+    """Whoever keeps it up hears of it, as of any other end; a server that runs on unreachable would be a lie."""
+    replica = start(allow=("a.example",))
+    serves(*replica.address)
+    with contextlib.closing(engine.client()) as client:
+        if verb == "kill":
+            client.kill(f"box-{which}")
+        else:
+            client.remove_container(f"box-{which}", force=True)
+    assert str(replica.wait(120)) == "killed by SIGKILL (the gateway of its network ended)"
+    assert not any(inspect(engine, name)["State"]["Running"] for name in ("box", "box-ingress"))
+    serves(*start(allow=("a.example",)).address)
+
+
+def test_a_server_whose_gateway_runs_is_left_alone_when_the_engine_is_away_for_a_moment(engine, tmp_path):
+    """It is asked again, and nobody is told."""
+    told = []
+    with contextlib.closing(engine.client()) as client:
+        identity = client.create_container(engine.busybox, ["idle"])["Id"]
+        client.start(identity)
+        place = Engine(engine.name, f"unix://{tmp_path}/s")
+        companions = Companions(place, [identity], workload="a", ended=lambda: told.append(True))
+        try:
+            (tmp_path / "s").symlink_to(engine.socket)
+            client.kill(identity)
+            wait_until(lambda: told)
+        finally:
+            companions.close()
+            client.remove_container(identity, force=True)
 
 
 def test_a_server_to_and_from_which_nothing_may_pass_needs_no_gateway(engine, start):

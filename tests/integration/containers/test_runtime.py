@@ -57,7 +57,7 @@ def log(tmp_path):
 
 def read(replica):
     host, port = replica.address
-    with urllib.request.urlopen(f"http://{host}:{port}/", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://{host}:{port}/", timeout=5) as answer:
         return answer.read()
 
 
@@ -75,7 +75,7 @@ def web(start, **fields):
 def test_an_http_server_is_reached_on_this_machine_and_ends_when_asked(start, runtime):
     replica = web(start)
     assert replica.address[0] == "127.0.0.1"
-    wait_until(lambda: answers(replica))
+    wait_until(lambda: answers(replica), timeout=120)
     (sighting,) = runtime.sightings("a")
     assert (sighting.container, sighting.state, sighting.index) == (replica.container, "running", 0)
     assert replica.stop(60).code == 0
@@ -101,13 +101,13 @@ def test_a_stdio_server_is_talked_to_and_its_errors_go_to_the_log(start, log):
 
 def test_one_that_is_frozen_goes_on_and_can_be_ended(start, runtime):
     replica = web(start)
-    wait_until(lambda: answers(replica))
+    wait_until(lambda: answers(replica), timeout=120)
     for _ in range(2):
         replica.suspend()
     assert [sighting.state for sighting in runtime.sightings("a")] == ["paused"]
     for _ in range(2):
         replica.resume()
-    assert answers(replica)
+    wait_until(lambda: answers(replica), timeout=120)
     replica.suspend()
     assert replica.stop(60).code == 0
     replica = web(start)

@@ -37,6 +37,9 @@ _TIMEOUT = 60.0
 _CHUNK = 64 * 1024
 _LAST_WORDS = 2.0
 _RETRY = 0.5
+_UNSETTLED = "container state improper"
+_SETTLING = 10.0
+_PAUSE = 0.05
 _SURELY_KEPT = 5 * 2**20
 """Bytes of output that no engine has thrown away yet: it keeps 10 MB or more of each container."""
 
@@ -79,18 +82,23 @@ def connected(engine: Engine, container: str, *, workload: str, stdin: bool = Fa
         WorkloadFailedError: The engine refuses.
         RuntimeUnavailableError: The engine does not answer.
     """
-    with faults(engine.name, engine.url, _DOING):
-        connection = connect(engine.url, _TIMEOUT)
-    try:
+    deadline = time.monotonic() + _SETTLING
+    while True:
         with faults(engine.name, engine.url, _DOING):
-            refusal = _refusal(connection, container, stdin=stdin)
-    except BaseException:
+            connection = connect(engine.url, _TIMEOUT)
+        try:
+            with faults(engine.name, engine.url, _DOING):
+                refusal = _refusal(connection, container, stdin=stdin)
+        except BaseException:
+            connection.close()
+            raise
+        if not refusal:
+            return connection
         connection.close()
-        raise
-    if refusal:
-        connection.close()
-        raise WorkloadFailedError(workload, f"{_DOING}: {refusal}")
-    return connection
+        # Podman is not done yet with one that ended by itself a moment ago.
+        if _UNSETTLED not in refusal or time.monotonic() > deadline:
+            raise WorkloadFailedError(workload, f"{_DOING}: {refusal}")
+        time.sleep(_PAUSE)
 
 
 def _refusal(connection: socket.socket, container: str, *, stdin: bool) -> str:

@@ -10,11 +10,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError, WorkloadsError
+from workloads.runtimes.container.companions import Companions
 from workloads.runtimes.container.leftovers import remove_container
 from workloads.runtimes.protocol import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import BinaryIO
 
     from docker import APIClient
@@ -30,6 +31,8 @@ _LAG = 1.0
 _RETRY = 0.2
 _LONGEST_RETRY = 5.0
 _GONE = Exit(code=None, signal=signal.SIGKILL, note="its container was removed")
+_STRANDED = Exit(code=None, signal=signal.SIGKILL, note="the gateway of its network ended")
+_STRANDED_GRACE = 10.0
 _KILLED = 128 + signal.SIGKILL
 _OUT_OF_MEMORY = "out of memory; allow it more by the key memory"
 
@@ -70,6 +73,7 @@ class ContainerReplica:
         index: int,
         address: tuple[str, int] | None,
         kept: bool = True,
+        companions: Sequence[str] = (),
         after: Callable[[], object] = bool,
     ) -> None:
         """Take over a container that has been started.
@@ -82,6 +86,7 @@ class ContainerReplica:
             index: Its number within the workload.
             address: Where an HTTP server is reached.
             kept: Whether the container stays when it has ended.
+            companions: Containers without which it is not reached, by id: when one ends, so does this. Default: none.
             after: Called when it has ended. Default: nothing is done.
         """
         self._engine = engine
@@ -94,8 +99,10 @@ class ContainerReplica:
         self._after = after
         self._suspended = False
         self._asked = False
+        self._stranded = False
         self._exit = _GONE
         self._ended = threading.Event()
+        self._companions = Companions(engine, companions, workload=workload, ended=self._strand)
         threading.Thread(target=self._attend, name=f"workloads-container-{index}", daemon=True).start()
 
     @property
@@ -236,12 +243,27 @@ class ContainerReplica:
     def _attend(self) -> None:
         try:
             self._exit = self._await_exit()
+            self._companions.close()
+            if self._stranded:
+                self._exit = _STRANDED
             if not self._kept:
                 self._remove()
             self._follow_up()
         finally:
+            self._companions.close()
             self._attachment.close()
             self._ended.set()
+
+    def _strand(self) -> None:
+        """End it, since nothing leads to it any more: whoever keeps it up starts it again, with all it needs."""
+        if self._asked:
+            return
+        self._stranded = True
+        _log.warning("gateway ended", extra={"workload": self._workload, "replica": self._index})
+        try:
+            self.stop(_STRANDED_GRACE)
+        except WorkloadsError as error:
+            _log.warning("container not ended", extra={"workload": self._workload, "reason": str(error)})
 
     def _remove(self) -> None:
         try:

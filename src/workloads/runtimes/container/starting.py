@@ -156,6 +156,7 @@ def _run(
         index=index,
         address=way.address or ((LOOPBACK, port) if port else None),
         kept=kept,
+        companions=way.companions,
         after=functools.partial(close_way, engine, owner, name, way, kept=kept),
     )
 

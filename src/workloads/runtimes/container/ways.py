@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
-from workloads.runtimes.container.attachment import connected
-from workloads.runtimes.container.frames import FrameReader
-from workloads.runtimes.container.gateway.settings import READY
 from workloads.runtimes.container.gateway_image import gateway_image
+from workloads.runtimes.container.gateway_running import start_gateway, stop_gateway
 from workloads.runtimes.container.gateways import (
     gateway_settings,
     isolated_environment,
@@ -25,7 +22,7 @@ from workloads.runtimes.container.leftovers import remove_container
 from workloads.runtimes.container.networks import ensure_network, managed_network, network_mode, remove_unused_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from docker import APIClient
 
@@ -39,9 +36,6 @@ __all__ = ("Way", "abandon_way", "close_way", "open_way", "remove_ways")
 _log = logging.getLogger(__name__)
 
 _LOOPBACK = "127.0.0.1"
-_CHUNK = 4096
-_STOP_GRACE = 2
-_TOLD_OF_A_FAILURE = 20
 
 
 @attrs.frozen
@@ -107,7 +101,7 @@ def open_way(engine: Engine, owner: Owner, config: RunConfig, index: int, *, con
         for sidecar in (pair.egress, pair.door):
             prepared = _prepared(engine, owner, config.name, sidecar, container)
             way = attrs.evolve(way, companions=(*way.companions, prepared))
-        _at_once(lambda container: _started(engine, config.name, container), way.companions)
+        start_gateway(engine, config.name, way.companions)
         return attrs.evolve(
             way,
             mode=f"container:{way.companions[-1]}",
@@ -153,7 +147,7 @@ def close_way(engine: Engine, owner: Owner, name: str, way: Way, *, kept: bool) 
         RuntimeUnavailableError: It does not answer.
     """
     if kept:
-        _at_once(lambda container: _stopped(engine, name, container), way.companions)
+        stop_gateway(engine, name, way.companions)
         return
     for container in reversed(way.companions):  # the door has the network, so it goes before the volume is free
         remove_container(engine, name, container)
@@ -237,23 +231,6 @@ def _remove_volume(client: APIClient, volume: str) -> None:
         return
 
 
-def _started(engine: Engine, name: str, container: str) -> None:
-    """Start one of the two, unless it runs, and wait until it listens."""
-    doing = "cannot start the gateway of its network"
-    with engine.client(doing, name=name) as client:
-        if client.inspect_container(container)["State"].get("Running"):
-            return
-        with connected(engine, container, workload=name) as output:
-            client.start(container)
-            reader, told = FrameReader(), b""
-            while data := output.recv(_CHUNK):
-                told += b"".join(frame.data for frame in reader.feed(data))
-                if READY in told.splitlines():
-                    return
-    logs = told.decode("utf-8", "replace").splitlines()[-_TOLD_OF_A_FAILURE:]
-    raise WorkloadFailedError(name, "the gateway of its network does not start", logs=logs)
-
-
 def _labels(config: RunConfig, owner: Owner, index: int) -> dict[str, str]:
     keys = Keys(owner.app)
     return {
@@ -275,20 +252,3 @@ def _public_addresses() -> list[str]:
 
     texts = [each.address.partition("%")[0] for group in psutil.net_if_addrs().values() for each in group]
     return sorted({str(each) for each in map(as_address, texts) if each is not None and is_public(each)})
-
-
-def _stopped(engine: Engine, name: str, container: str) -> None:
-    from docker.errors import NotFound
-
-    with engine.client("cannot stop the gateway of its network", name=name) as client:
-        try:
-            client.stop(container, timeout=_STOP_GRACE)
-        except NotFound:
-            return
-
-
-def _at_once(work: Callable[[str], None], containers: Sequence[str]) -> None:
-    if containers:
-        with ThreadPoolExecutor(len(containers), thread_name_prefix="workloads-gateway") as pool:
-            for outcome in [pool.submit(work, container) for container in containers]:
-                outcome.result()
