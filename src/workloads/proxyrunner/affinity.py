@@ -113,6 +113,10 @@ class Affinity:
         except (SessionNotFoundError, SessionForbiddenError):
             raise UnknownSessionError from None
 
+    def recall(self, name: str, sought: Sought) -> Session | None:
+        """The session that a request names, if that is in memory; None when only :meth:`find` can tell."""
+        return self._manager.recall(name, identity=sought.identity)
+
     async def begin(self, name: str, sought: Sought, address: ReplicaAddress) -> Session:
         """A replica has begun the session that a request asked for, or opened a stream that is one.
 

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 from workloads.proxyrunner import replies
 from workloads.proxyrunner.asgi import CONNECTION, ClientGoneError, respond
 from workloads.proxyrunner.body import BodyError, body_to_refuse
+from workloads.proxyrunner.express import Express
 from workloads.proxyrunner.health import HEALTH_PATH
 from workloads.proxyrunner.peek import Peek
 from workloads.proxyrunner.record import RECORD, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from workloads.proxyrunner.access_log import AccessLog
     from workloads.proxyrunner.asgi import Application, ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
+    from workloads.proxyrunner.forward import Forwarder
     from workloads.proxyrunner.guard import Guard, Verdict
     from workloads.proxyrunner.health import Health
     from workloads.proxyrunner.meter import Meter
     from workloads.proxyrunner.recent import RecentSessions
+    from workloads.proxyrunner.turn import Turn
 
 __all__ = ("Front",)
 
@@ -37,6 +42,7 @@ class Front:
         meter: Where they are counted when they have been answered.
         access: Where they are written down, if anybody wants that.
         sessions: Where it is remembered which sessions were used; None where that does not matter.
+        forwarder: Sends requests on the short way to the workload; None where there is no such way.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class Front:
         meter: Meter,
         access: AccessLog,
         sessions: RecentSessions | None = None,
+        forwarder: Forwarder | None = None,
     ) -> None:
         """Compose."""
         self._guard = guard
@@ -57,6 +64,7 @@ class Front:
         self._meter = meter
         self._access = access
         self._sessions = sessions
+        self._forwarder = forwarder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -69,32 +77,73 @@ class Front:
         if self._access.enabled:
             peek = Peek(receive)
             receive = peek.receive
-        try:
-            await self._serve(verdict, scope, receive, record.send)
-        finally:
-            self._note(scope, record)
-            if peek is not None:
-                self._access.write(scope, record, peek)
+        if verdict is None:
+            self._exchanges.begin()
+            await self._serve(self._workload(scope, receive, record.send), scope, record, peek, self._exchanges.end)
+        else:
+            await self._serve(_refuse(verdict, scope, receive, record.send), scope, record, peek)
 
-    async def _serve(self, verdict: Verdict | None, scope: Scope, receive: Receive, send: Send) -> None:
+    def at_once(self, turn: Turn) -> bool:
+        """Serve one request that has come whole without a task, if that is possible. Returns whether it is."""
+        scope, forwarder = turn.scope, self._forwarder
+        if forwarder is None or scope["method"] != "POST" or scope["path"] == HEALTH_PATH:
+            return False
+        if self._guard.judge(scope["headers"]) is not None:
+            return False
+        express = Express(turn, Peek(turn.receive) if self._access.enabled else None, self._over, self._go_on)
+        self._exchanges.begin()
+        sent = False
+        try:
+            sent = express.sent(forwarder)
+        finally:
+            if not sent:
+                self._exchanges.end()
+        return sent
+
+    def _over(self, express: Express) -> None:
+        self._exchanges.end()
+        self._write_down(express.exchange.scope, express.record, express.peek)
+
+    def _go_on(self, express: Express) -> None:
+        """Serve the rest of a request in a task."""
+
+        async def rest(scope: Scope, _receive: Receive, _send: Send) -> None:
+            assert self._forwarder is not None
+            serving = self._forwarder.go_on(express.exchange)
+            await self._serve(serving, scope, express.record, express.peek, self._exchanges.end)
+
+        express.turn.serve(rest)
+
+    async def _serve(
+        self,
+        serving: Awaitable[None],
+        scope: Scope,
+        record: Record,
+        peek: Peek | None,
+        over: Callable[[], object] | None = None,
+    ) -> None:
         connection: ClientConnection = scope[CONNECTION]
         try:
-            if verdict is not None:
-                await _refuse(verdict, scope, receive, send)
-                return
-            self._exchanges.begin()
             try:
-                await self._workload(scope, receive, send)
+                await serving
             finally:
-                self._exchanges.end()
+                if over is not None:
+                    over()
         except BodyError as error:
-            await respond(send, error.reply)
+            await respond(record.send, error.reply)
         except ClientGoneError:
             return
         except asyncio.CancelledError:
             # Whoever serves a client may ask to be cancelled when the client goes: then all is well.
             if not connection.lost:
                 raise
+        finally:
+            self._write_down(scope, record, peek)
+
+    def _write_down(self, scope: Scope, record: Record, peek: Peek | None) -> None:
+        self._note(scope, record)
+        if peek is not None:
+            self._access.write(scope, record, peek)
 
     def _note(self, scope: Scope, record: Record) -> None:
         method, asked = scope["method"], scope["headers"]

@@ -47,12 +47,14 @@ class Assembly:
         app: Serves requests to the workload.
         keeper: Keeps the server, or all its replicas, up; None when there shall be none.
         controller: Decides when the server sleeps; None when it never does.
+        forwarder: What of it forwards requests as they are; None when nothing does.
     """
 
     gate: Gate[Any]
     app: Application
     keeper: Keeper | None
     controller: DebouncedController | None = None
+    forwarder: Forwarder | None = None
 
 
 def assemble(
@@ -109,7 +111,8 @@ def assemble(
         app = Caching(forwarder, AnswerCache(time.monotonic), gate, max_body=options.max_body)
     pool = Pool(memory.affinity, memory.trails)
     if source is None:
-        return Assembly(gate, app, _route(options, replicas, gate, pool, upstream, health, told))
+        keeper = _route(options, replicas, gate, pool, upstream, health, told)
+        return Assembly(gate, app, keeper, forwarder=forwarder)
 
     def connect_http(replica: Replica) -> HttpLink:
         assert replica.address is not None
@@ -122,7 +125,7 @@ def assemble(
         from workloads.proxyrunner.waiting_page import WaitingPage
 
         app = WaitingPage(app, gate, name=options.name, hold=way.hold)
-    return Assembly(gate, app, way.keep(make), way.controller)
+    return Assembly(gate, app, way.keep(make), way.controller, forwarder)
 
 
 def _route(

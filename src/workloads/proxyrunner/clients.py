@@ -22,13 +22,20 @@ class Clients:
         application: What answers.
         loop: The loop.
         on_come: Called whenever a client has come.
+        at_once: Begins to answer a request that has come whole, without a task; tells whether it does. Default: None,
+            the application answers all.
     """
 
     def __init__(
-        self, application: Application, loop: asyncio.AbstractEventLoop, on_come: Callable[[], object]
+        self,
+        application: Application,
+        loop: asyncio.AbstractEventLoop,
+        on_come: Callable[[], object],
+        at_once: Callable[[Turn], bool] | None = None,
     ) -> None:
         """Begin with none."""
         self._application = application
+        self._at_once = at_once
         self._on_come = on_come
         self._tasks: set[asyncio.Task[None]] = set()
         self._none = asyncio.Event()
@@ -56,7 +63,12 @@ class Clients:
 
     def serve(self, turn: Turn) -> None:
         """Answer a request."""
-        task = self.loop.create_task(turn.run(self._application))
+        if self._at_once is None or not turn.arrived or turn.lost or not self._at_once(turn):
+            self.run(turn, self._application)
+
+    def run(self, turn: Turn, application: Application) -> None:
+        """Let an application answer a request, in a task of its own."""
+        task = self.loop.create_task(turn.run(application))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

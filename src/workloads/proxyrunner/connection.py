@@ -24,6 +24,7 @@ from workloads.proxyrunner.turn import Turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.clients import Clients
 
 __all__ = ("Connection",)
@@ -49,9 +50,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_clients", "_deaf", "_farewell", "_headers", "_in_head", "_incoming", "_lag", "_parser", "_paused", "_refusal",
-        "_resuming", "_since_body", "_transport", "_turns", "_url", "client", "idle_since", "room", "server", "soon",
-        "write", "write_all",
+        "_clients", "_deaf", "_farewell", "_fresh", "_headers", "_in_head", "_incoming", "_lag", "_parser", "_paused",
+        "_refusal", "_resuming", "_since_body", "_transport", "_turns", "_url", "client", "idle_since", "room",
+        "server", "soon", "write", "write_all",
     )  # fmt: skip
 
     def __init__(self, clients: Clients) -> None:
@@ -61,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._turns: deque[Turn] = deque()  # the first one is being answered
         self._incoming: Turn | None = None
+        self._fresh: Turn | None = None  # nobody answers it yet
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._since_body = 0
@@ -117,6 +119,9 @@ class Connection(asyncio.Protocol):
             return
         self._since_body += len(data)
         self._feed(data)
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None:  # now that is here what came with its head, nearly always all of it
+            self._clients.serve(fresh)
         if self._since_body > _MAX_HEAD:
             self._refuse(f"Request {'head is' if self._in_head else 'trailers are'} too large.")
 
@@ -173,7 +178,7 @@ class Connection(asyncio.Protocol):
         scope[CONNECTION] = turn
         self._turns.append(turn)
         if len(self._turns) == 1:
-            self._clients.serve(turn)
+            self._fresh = turn
         elif len(self._turns) > _AHEAD:
             self._hold()
 
@@ -194,6 +199,10 @@ class Connection(asyncio.Protocol):
             turn.end()
             # What follows a request that says it is the last one is nobody's.
             self._deaf = self._deaf or not turn.keep_alive
+
+    def serve(self, turn: Turn, application: Application) -> None:
+        """Let an application answer a request, in a task of its own."""
+        self._clients.run(turn, application)
 
     def take_more(self) -> None:
         """Whoever answers has room for more of the request."""

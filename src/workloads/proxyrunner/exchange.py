@@ -8,7 +8,7 @@ import attrs
 
 from workloads.proxyrunner.asgi import header
 from workloads.proxyrunner.encoded import decoded
-from workloads.proxyrunner.headers import forwarded
+from workloads.proxyrunner.headers import forwarded, response_headers
 from workloads.proxyrunner.identity import IDENTITY
 from workloads.proxyrunner.jsonrpc import begins_session, members, read
 from workloads.proxyrunner.protocol import REPEATABLE
@@ -28,6 +28,7 @@ __all__ = ("Exchange",)
 
 _DISCOVER = b"server/discover"
 _LISTEN = b"subscriptions/listen"
+_TASKS = b"tasks/"
 _EVENT_STREAM = "text/event-stream"
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -49,6 +50,7 @@ class Exchange:
         pool: Those, then.
         awaits: The id, as JSON, of what it asks for on a stream of another proxy; None where it does not.
         cancels: The id, as JSON, of what it cancels on such a stream.
+        begun: What came of it, where it was sent already: the answer, or why there is none.
     """
 
     scope: Scope
@@ -63,6 +65,7 @@ class Exchange:
     pool: Pool | None = None
     awaits: str | None = None
     cancels: str | None = None
+    begun: Answer | Exception | None = None
 
     @property
     def method(self) -> str:
@@ -127,16 +130,20 @@ class Exchange:
             if name is not None:
                 self.head.kept.append((b"mcp-session-id", name.encode("latin-1")))
 
+    @property
+    def traced(self) -> bool:
+        """Whether it may have a :meth:`trail`."""
+        method = self.head.mcp_method
+        return method is not None and self.head.modern and (method in TRACED or method.startswith(_TASKS))
+
     async def trail(self) -> str | None:
         """The state it gives back, or the task it asks for."""
         head = self.head
-        if not head.modern or head.mcp_method is None:
+        if not self.traced or head.mcp_method is None:
             return None
-        if head.mcp_method.startswith(b"tasks/"):
+        if head.mcp_method.startswith(_TASKS):
             name = header(head.kept, b"mcp-name")
             return None if name is None else decoded(name.decode("latin-1"))
-        if head.mcp_method not in TRACED:
-            return None
         await self.collect()
         return state_in(self.body)
 
@@ -151,6 +158,42 @@ class Exchange:
         client: tuple[str, int] | None = self.scope["client"]
         address = client[0] if client else ""
         return forwarded(self.head.kept, client=address, host=self.head.host, scheme=self.scope["scheme"])
+
+    def outcome(self) -> Answer:
+        """What :attr:`begun` tells, once.
+
+        Raises:
+            Exception: There is no answer.
+        """
+        begun, self.begun = self.begun, None
+        assert begun is not None
+        if isinstance(begun, Exception):
+            raise begun
+        return begun
+
+    def end(self) -> None:
+        """It is over. Idempotent."""
+        if self.begun is not None and not isinstance(self.begun, Exception):
+            self.begun.close()
+        if self.visit is not None:
+            self.visit.end()
+        # They know the exchange: a circle would stay until it is searched for.
+        self.begun = self.visit = None
+
+    @property
+    def shares_trails(self) -> bool:
+        """Whether other proxies are to be told of what the answer brings, before the client gets that."""
+        return self.visit is not None and self.visit.tells and self.head.mcp_method in TRACED
+
+    def headers_of(self, answer: Answer) -> list[tuple[bytes, bytes]]:
+        """The headers of the server's answer for the client."""
+        return response_headers(
+            answer.headers,
+            status=answer.status,
+            authority=self.authority,
+            modern=self.head.modern,
+            session=self.head.session if self.visit is not None and self.visit.session is not None else None,
+        )
 
     async def collect(self) -> None:
         """Read the whole body, unless it has gone to a server already.

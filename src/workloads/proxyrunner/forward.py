@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 from workloads.errors import SessionStoreUnavailableError
 from workloads.proxyrunner import replies
 from workloads.proxyrunner.address import ReplicaAddress
+from workloads.proxyrunner.answer_cache import CACHEABLE
 from workloads.proxyrunner.asgi import CONNECTION, cut, follow, respond
 from workloads.proxyrunner.body import MAX_BODY, Intake, has_body, starts_batch
 from workloads.proxyrunner.exchange import Exchange
+from workloads.proxyrunner.failures import FAILURES, fail
 from workloads.proxyrunner.fan_in import FanIn
 from workloads.proxyrunner.gate import HOLD, UnavailableError
-from workloads.proxyrunner.headers import read_request, response_headers
-from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, is_request
-from workloads.proxyrunner.protocol import HEADER_MISMATCH, SESSION_NOT_FOUND, is_enveloped
+from workloads.proxyrunner.headers import read_request
+from workloads.proxyrunner.jsonrpc import INVALID_REQUEST, is_request
+from workloads.proxyrunner.pool import Pool
+from workloads.proxyrunner.protocol import HEADER_MISMATCH, is_enveloped
 from workloads.proxyrunner.record import record_of
-from workloads.proxyrunner.sought import SessionTakenError, UnknownSessionError
+from workloads.proxyrunner.sought import SessionTakenError
 from workloads.proxyrunner.sse_exchange import SseExchange
 from workloads.proxyrunner.sse_ledger import SseLedger, concerns
 from workloads.proxyrunner.sse_stream import SseStream
@@ -32,23 +35,16 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
-    from workloads.proxyrunner.pool import Pool, Visit
-    from workloads.proxyrunner.upstream import Answer, Upstream
+    from workloads.proxyrunner.pool import Visit
+    from workloads.proxyrunner.upstream import Answer, Asker, ServerConnection, Upstream
 
 __all__ = ("Forwarder",)
 
 _log = logging.getLogger(__name__)
 
-_FAILURES = (
-    UnavailableError,
-    UnknownSessionError,
-    SessionTakenError,
-    SessionStoreUnavailableError,
-    ConnectFailedError,
-    ResetError,
-    BadAnswerError,
-)
 _GONE = 404
+# What may be answered without its server, and what is more than one request to one server.
+_APART = frozenset((b"subscriptions/listen", *(method.encode() for method in CACHEABLE)))
 _RETRY_PAUSE = 0.1
 _ENOUGH = 2**16
 """Bytes of a body that are read in any case; what follows may go on part by part."""
@@ -98,13 +94,58 @@ class Forwarder:
         if reply is not None:
             await respond(send, reply)
             return
-        follow(exchange.connection)
+        await self.go_on(exchange)
+
+    def begin(
+        self, scope: Scope, receive: Receive, send: Send, body: bytes, asker: Asker
+    ) -> tuple[Exchange, ServerConnection] | None:
+        """Send a request to its server, if nothing has to be waited for before.
+
+        Args:
+            scope: The ASGI scope.
+            receive: The ASGI callable.
+            send: The ASGI callable.
+            body: The whole body.
+            asker: Is given the answer; then :meth:`go_on` may follow.
+
+        Returns:
+            The request, to be ended, and the connection on which it went; None when it was not sent.
+        """
+        if not self._streamable or len(body) > self._max_body:
+            return None
+        head = read_request(scope["headers"], trust_forwarded=self._trust_forwarded)
+        exchange = Exchange(scope, receive, send, head, body, None, scope[CONNECTION])
+        if head.mcp_method in _APART or exchange.begins or self._problem(exchange) is not None:
+            return None
+        address: ReplicaAddress | None
+        target = self._gate.now()
+        if isinstance(target, Pool):
+            exchange.pool, exchange.visit = target, target.visit_now(exchange)
+            address = None if exchange.visit is None else exchange.visit.address
+        else:
+            address = target
+        if address is None:
+            return None
+        connection = None
         try:
+            connection = self._upstream.send_now(
+                asker, address, exchange.method, exchange.target, exchange.headers(), body
+            )
+        finally:
+            if connection is None:
+                exchange.end()
+        if connection is None:
+            return None
+        self._note(exchange, address)
+        return exchange, connection
+
+    async def go_on(self, exchange: Exchange) -> None:
+        """Forward a request that was read, or go on with what came of one that was sent."""
+        try:
+            follow(exchange.connection)
             await self._forward(exchange)
         finally:
-            if exchange.visit is not None:
-                exchange.visit.end()
-                exchange.visit = None  # which knows the exchange: a circle would stay until it is searched for
+            exchange.end()
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
         """Read a request: its head, and as much of its body as decides where it goes."""
@@ -134,8 +175,8 @@ class Forwarder:
         try:
             answer = await (self._discover(exchange) if exchange.discovers else self._send(exchange))
             accepted = answer.status < 300
-        except _FAILURES as error:
-            await _fail(exchange, error)
+        except FAILURES as error:
+            await fail(exchange, error)
             return
         finally:
             if posted is not None and not accepted:
@@ -153,7 +194,7 @@ class Forwarder:
                 await stream.open()
             await self._answer(exchange, answer, stream)
         except (SessionTakenError, SessionStoreUnavailableError, StreamCutError) as error:
-            await _fail(exchange, error)
+            await fail(exchange, error)
         finally:
             exchange.connection.on_lost = None
             answer.close()
@@ -165,34 +206,37 @@ class Forwarder:
             return None
         return SseStream(answer, self._ledger.watch(exchange.target.decode("latin-1")), exchange.visit)
 
-    async def _refuse(self, exchange: Exchange) -> replies.Reply | None:
-        head, method = exchange.head, exchange.method
+    def _problem(self, exchange: Exchange) -> tuple[int, str] | None:
+        """What is wrong with a request, as the error of JSON-RPC that tells it; None when nothing is."""
+        head = exchange.head
         if head.problem:
-            return replies.refusal(400, INVALID_REQUEST, head.problem, request=await exchange.message())
-        if method == "POST":
-            if starts_batch(exchange.body):
-                return replies.refusal(400, INVALID_REQUEST, "Batches are not supported", request=exchange.body)
-            if self._streamable and head.version is None and is_enveloped(exchange.body):
-                # Whoever writes an envelope means the new era, and shall not be taken for a client of the old one.
-                message = "Missing header mcp-protocol-version"
-                return replies.refusal(400, HEADER_MISMATCH, message, request=await exchange.message())
-        elif self._streamable and method in ("GET", "HEAD", "DELETE"):
+            return INVALID_REQUEST, head.problem
+        if exchange.method != "POST":
+            return None
+        if starts_batch(exchange.body):
+            return INVALID_REQUEST, "Batches are not supported"
+        if self._streamable and head.version is None and is_enveloped(exchange.body):
+            # Whoever writes an envelope means the new era, and shall not be taken for a client of the old one.
+            return HEADER_MISMATCH, "Missing header mcp-protocol-version"
+        return None
+
+    async def _refuse(self, exchange: Exchange) -> replies.Reply | None:
+        problem = self._problem(exchange)
+        if problem is not None:
+            request = exchange.body if starts_batch(exchange.body) else await exchange.message()
+            return replies.refusal(400, *problem, request=request)
+        if self._streamable and exchange.method in ("GET", "HEAD", "DELETE"):
             if self._stateless:
                 return replies.method_not_allowed("POST", "OPTIONS")
-            if head.modern:
+            if exchange.head.modern:
                 return replies.method_not_allowed("POST")
         return None
 
     async def _try(self, exchange: Exchange) -> Answer:
-        target = self._gate.now()
-        if target is None:
-            target = await self._enter(exchange)
-        if isinstance(target, ReplicaAddress):
-            return await self._ask(exchange, target)
-        answer = await self._ask(exchange, await _visit(exchange, target))
-        visit = exchange.visit
-        if answer.status == _GONE and visit is not None and exchange.intake is None:
-            again = await target.forgotten(exchange, visit)
+        answer = await self._reach(exchange) if exchange.begun is None else exchange.outcome()
+        visit, pool = exchange.visit, exchange.pool
+        if answer.status == _GONE and visit is not None and pool is not None and exchange.intake is None:
+            again = await pool.forgotten(exchange, visit)
             if again is not None:
                 answer.close()
                 visit.end()
@@ -200,11 +244,22 @@ class Forwarder:
                 return await self._ask(exchange, again.address)
         return answer
 
-    def _ask(self, exchange: Exchange, address: ReplicaAddress) -> Awaitable[Answer]:
+    async def _reach(self, exchange: Exchange) -> Answer:
+        target = self._gate.now()
+        if target is None:
+            target = await self._enter(exchange)
+        address = target if isinstance(target, ReplicaAddress) else await _visit(exchange, target)
+        return await self._ask(exchange, address)
+
+    @staticmethod
+    def _note(exchange: Exchange, address: ReplicaAddress) -> None:
         exchange.authority = address.host_header
         record = record_of(exchange.scope)
         if record is not None:
             record.backend = address.host_header
+
+    def _ask(self, exchange: Exchange, address: ReplicaAddress) -> Awaitable[Answer]:
+        self._note(exchange, address)
         return self._upstream.send(
             address, exchange.method, exchange.target, exchange.headers(), exchange.body, rest=exchange.rest()
         )
@@ -256,15 +311,7 @@ class Forwarder:
             raise UnavailableError("The server did not answer server/discover in time") from None
 
     async def _answer(self, exchange: Exchange, answer: Answer, stream: SseStream | None) -> None:
-        headers = response_headers(
-            answer.headers,
-            status=answer.status,
-            authority=exchange.authority,
-            modern=exchange.head.modern,
-            session=exchange.head.session
-            if exchange.visit is not None and exchange.visit.session is not None
-            else None,
-        )
+        headers = exchange.headers_of(answer)
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
             if not exchange.lives_long(answer):
@@ -343,26 +390,3 @@ async def _settle(visit: Visit, request: str) -> None:
         await visit.settle((request,))
     except SessionStoreUnavailableError as error:
         _log.warning("a drain may wait for an answer that does not come", extra={"reason": error.reason})
-
-
-async def _fail(exchange: Exchange, error: Exception) -> None:
-    _log.debug("request failed", extra={"reason": str(error), "path": exchange.scope["path"]})
-    if exchange.discovers:
-        await cut(exchange.scope, exchange.receive)
-        return
-    request = await exchange.message()
-    if isinstance(error, BadAnswerError):
-        message = "The server's answer cannot be understood"
-        reply = replies.refusal(502, INTERNAL_ERROR, message, request=request)
-    elif isinstance(error, UnknownSessionError):
-        reply = replies.refusal(404, SESSION_NOT_FOUND, "Session not found", request=request)
-    elif isinstance(error, SessionTakenError):
-        message = "The server named a new session as another is named"
-        reply = replies.refusal(502, INTERNAL_ERROR, message, request=request)
-    elif isinstance(error, SessionStoreUnavailableError):
-        reply = replies.unavailable("The session store cannot be reached", request=request)
-    elif isinstance(error, UnavailableError):
-        reply = replies.unavailable(str(error), request=request, ending=error.ending, late=error.late)
-    else:
-        reply = replies.unavailable("The server cannot be reached", request=request)
-    await respond(exchange.send, reply)

@@ -12,7 +12,10 @@ from workloads.proxyrunner.clients import Clients
 from workloads.proxyrunner.connection import Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workloads.proxyrunner.asgi import Application
+    from workloads.proxyrunner.turn import Turn
 
 __all__ = ("PATIENCE", "Listener", "bind")
 
@@ -62,13 +65,22 @@ class Listener:
         bound: The socket; it belongs to the listener from here on.
         app: What answers.
         patience: Seconds for which a client may read nothing of an answer that waits for it. Default: 120.
+        at_once: Answers without a task what it can, as :class:`~workloads.proxyrunner.clients.Clients` takes it.
+            Default: None, everything takes one.
     """
 
-    def __init__(self, bound: socket.socket, app: Application, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        bound: socket.socket,
+        app: Application,
+        patience: float = PATIENCE,
+        at_once: Callable[[Turn], bool] | None = None,
+    ) -> None:
         """Prepare to serve."""
         self._socket = bound
         self._app = app
         self._patience = patience
+        self._at_once = at_once
         self._clients: Clients | None = None
         self._server: asyncio.Server | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -76,7 +88,7 @@ class Listener:
     async def start(self) -> None:
         """Begin to accept clients."""
         loop = asyncio.get_running_loop()
-        clients = self._clients = Clients(self._app, loop, self._came)
+        clients = self._clients = Clients(self._app, loop, self._came, self._at_once)
         if self._socket.family is socket.AF_UNIX:
             self._server = await loop.create_unix_server(
                 lambda: Connection(clients), sock=self._socket, backlog=_BACKLOG

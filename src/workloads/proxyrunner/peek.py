@@ -31,11 +31,14 @@ class Peek:
     async def receive(self) -> Message:
         """Receive what comes next."""
         message = await self._receive()
-        part: bytes = message.get("body", b"")
+        self.saw(message.get("body", b""))
+        return message
+
+    def saw(self, part: bytes) -> None:
+        """A part of the body came."""
         self._size += len(part)
         if self._size <= _ENOUGH:
             self._parts.append(part)
-        return message
 
     def message(self) -> dict[str, Any]:
         """The JSON-RPC message that was received; empty when it is none, or long."""

@@ -111,6 +111,11 @@ class Visit:
             await affinity.begin(session, self._sought, self.address)
 
     @property
+    def tells(self) -> bool:
+        """Whether other proxies are to know what is noted."""
+        return self._shared is not None
+
+    @property
     def remembers(self) -> bool:
         """Whether it matters that a session stays with its replica."""
         return self._affinity is not None
@@ -285,6 +290,19 @@ class Pool:
                 await affinity.end(session)
                 raise UnknownSessionError
             session, place = await self._moved(affinity, session, sought, self._idlest(after))
+        sought.name_session(affinity.name_at_replica(session, name))
+        return self._visit(sought, place, session)
+
+    def visit_now(self, sought: Sought) -> Visit | None:
+        """As :meth:`visit`, for a request that begins no session; None when that has to be waited for, or may fail."""
+        affinity, name = self._affinity, sought.session
+        if affinity is None or name is None:
+            ready = len(self)
+            return self._visit(sought, self._idlest(None)) if ready == 1 or (ready and not sought.traced) else None
+        session = affinity.recall(name, sought)
+        place = None if session is None else self._holder(affinity, session)
+        if session is None or place is None:
+            return None
         sought.name_session(affinity.name_at_replica(session, name))
         return self._visit(sought, place, session)
 

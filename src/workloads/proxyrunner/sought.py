@@ -41,6 +41,11 @@ class Sought(Protocol):
         """Whether it begins a session."""
         ...
 
+    @property
+    def traced(self) -> bool:
+        """Whether it may have a :meth:`trail`."""
+        ...
+
     async def trail(self) -> str | None:
         """The state it gives back, or the task it asks for: what ties it to a replica though it has no session."""
         ...

@@ -165,7 +165,7 @@ class Stage:
             bound.close()
             raise
         assert front is not None
-        self._listener = Listener(bound, front, self._stall_timeout)
+        self._listener = Listener(bound, front, self._stall_timeout, front.at_once)
         await self._listener.start()
         self.port = port
         self._told.listening(options.host, port)
@@ -188,8 +188,17 @@ class Stage:
                 hosts=options.hosts,
                 origins=options.origins,
             )
+            # A middleware may want to see every request.
+            assembled = None if self._options.chain.links else self._assembly
             front = self._fronts[port] = Front(
-                guard, self._health, self._app, self._exchanges, self._meter, AccessLog(options.name), self._sessions
+                guard,
+                self._health,
+                self._app,
+                self._exchanges,
+                self._meter,
+                AccessLog(options.name),
+                self._sessions,
+                None if assembled is None else assembled.forwarder,
             )
         return front
 

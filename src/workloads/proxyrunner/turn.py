@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from workloads.proxyrunner.response import Response, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from workloads.proxyrunner.asgi import Application, Message, Scope
+    from workloads.proxyrunner.asgi import Application, Headers, Message, Scope
     from workloads.proxyrunner.connection import Connection
 
 __all__ = ("Turn",)
@@ -66,6 +66,23 @@ class Turn:
         """Called once, when the client goes meanwhile."""
 
     @property
+    def scope(self) -> Scope:
+        """The ASGI scope."""
+        return self._scope
+
+    @property
+    def body(self) -> bytes:
+        """What has come of the body, and was not received yet."""
+        if len(self._parts) > 1:
+            self._parts = [b"".join(self._parts)]
+        return self._parts[0] if self._parts else b""
+
+    @property
+    def free(self) -> bool:
+        """Whether the client keeps up with what it is sent."""
+        return self._connection.room is None
+
+    @property
     def started(self) -> bool:
         """Whether the response has begun."""
         return self._response is not None
@@ -85,6 +102,25 @@ class Turn:
             if not self.done and not self.lost:
                 _log.error("a request was not answered to its end")
                 self._fail()
+
+    def serve(self, application: Application) -> None:
+        """Let an application answer it, in a task of its own."""
+        self._connection.serve(self, application)
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Write a whole response.
+
+        Raises:
+            ValueError: It cannot be written as it is; nothing was.
+        """
+        response = self._compose(status, headers)
+        self._connection.write(b"".join((response.head, *response.part(body, last=True))))
+        self._response, self._scope = response, {}
+        self._end(response)
+
+    def give_up(self) -> None:
+        """The client has gone, and nobody will answer."""
+        self._scope = {}
 
     async def receive(self) -> Message:
         """The next part of the body; after its end, that the client has gone or the response is complete."""
@@ -130,10 +166,7 @@ class Turn:
         last = not message.get("more_body", False)
         self._write(response.part(message.get("body", b""), last=last))
         if last:
-            self.done = True
-            self.keep_alive = self.keep_alive and response.keep_alive
-            self._wake()
-            self._connection.finished(self)
+            self._end(response)
 
     def feed(self, part: bytes) -> bool:
         """A part of the body came. Returns whether that is enough for now."""
@@ -169,18 +202,21 @@ class Turn:
             self._held = b""
             self._connection.abort()
 
-    def _begin(self, message: Message) -> None:
+    def _compose(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Response:
         if self._expects:
             self._expects = False
             # Not asked for its body, the client may send it or not: what comes next could be either.
             self.keep_alive = self.keep_alive and self.arrived
-        self._response = response = Response(
-            message["status"],
-            message.get("headers", ()),
-            bodiless=self._bodiless,
-            chunks=self._chunks,
-            keep_alive=self.keep_alive,
-        )
+        return Response(status, headers, bodiless=self._bodiless, chunks=self._chunks, keep_alive=self.keep_alive)
+
+    def _end(self, response: Response) -> None:
+        self.done = True
+        self.keep_alive = self.keep_alive and response.keep_alive
+        self._wake()
+        self._connection.finished(self)
+
+    def _begin(self, message: Message) -> None:
+        self._response = response = self._compose(message["status"], message.get("headers", ()))
         # Each write is a call of the kernel and a packet, and nearly always the body follows at once.
         self._held = response.head
         self._connection.soon(self._flush)

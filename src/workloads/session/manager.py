@@ -195,6 +195,23 @@ class SessionManager:
             case _:
                 raise SessionForbiddenError(session_id)
 
+    def recall(self, session_id: str, *, identity: Identity | None = None) -> Session | None:
+        """A session that is in memory, which is used by this, without waiting for anything.
+
+        Args:
+            session_id: Its id.
+            identity: Who asks; None for nobody in particular.
+
+        Returns:
+            The session; None when only :meth:`get` can tell.
+        """
+        session = self._recalled(session_id)
+        if session is None:
+            return None
+        owned = ownership(session.metadata, identity)
+        allowed = owned is Ownership.OWN or (owned is Ownership.UNBOUND and not self._bind_identity)
+        return session if allowed else None
+
     async def upsert(self, session: Session) -> Session:
         """Keep a session, whether or not there is one of that id.
 

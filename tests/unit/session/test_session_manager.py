@@ -23,6 +23,7 @@ from workloads.session.identity import BINDING_KEY, LEGACY_KEYS
 
 ALICE = Identity(issuer="https://idp.example", subject="alice")
 BOB = Identity(issuer="https://idp.example", subject="bob")
+OF_ALICE = {BINDING_KEY: "https://idp.example\0alice"}
 
 
 def with_manager(test, **options):
@@ -330,3 +331,27 @@ def test_a_session_in_memory_is_found_without_a_look_at_the_clock_and_still_belo
             monkeypatch.undo()
 
     run(body())
+
+
+@pytest.mark.parametrize("bind_identity", [True, False])
+def test_only_what_is_in_memory_and_is_for_who_asks_is_recalled(bind_identity):
+    async def body():
+        async with SessionManager(LocalStorage(ttl=60, clock=clock), bind_identity=bind_identity) as manager:
+            hers = await manager.add(Session(id="hers", metadata=OF_ALICE), identity=ALICE)
+            await manager.upsert(Session(id="nobody's"))
+            await manager.upsert(Session(id="old", metadata={LEGACY_KEYS[0]: "hash"}))
+            assert manager.recall("hers", identity=ALICE) == hers
+            assert manager.recall("hers", identity=BOB) is manager.recall("hers") is None
+            assert (manager.recall("nobody's") is None) is bind_identity
+            assert manager.recall("old") is manager.recall("unknown") is None
+        assert manager.recall("hers", identity=ALICE) is None
+
+    run(body())
+
+
+def test_what_is_kept_elsewhere_is_not_recalled():
+    async def test(server, manager):
+        session = await manager.begin()
+        assert manager.recall(session.id) is None
+
+    with_manager(test)

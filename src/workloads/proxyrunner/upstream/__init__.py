@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from workloads.proxyrunner.upstream.answer import Answer
 from workloads.proxyrunner.upstream.client import Upstream
+from workloads.proxyrunner.upstream.connection import Asker, ServerConnection
 from workloads.proxyrunner.upstream.errors import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
 from workloads.proxyrunner.upstream.remote import RemoteUpstream
 
 __all__ = (
     "Answer",
+    "Asker",
     "BadAnswerError",
     "ConnectFailedError",
     "RemoteUpstream",
     "ResetError",
+    "ServerConnection",
     "StreamCutError",
     "Upstream",
 )

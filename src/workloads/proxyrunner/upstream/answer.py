@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from workloads.proxyrunner.upstream.errors import StreamCutError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ("Answer", "Line")
 
@@ -41,7 +41,7 @@ class Answer:
         headers: The headers, names in lower case.
     """
 
-    __slots__ = ("_cut", "_ended", "_held", "_line", "_parts", "_size", "_waiter", "headers", "status")
+    __slots__ = ("_cut", "_ended", "_held", "_line", "_parts", "_size", "_waiter", "headers", "on_come", "status")
 
     def __init__(self, line: Line, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """An answer whose head has come."""
@@ -54,6 +54,13 @@ class Answer:
         self._ended = False
         self._cut = ""
         self._waiter: asyncio.Future[None] | None = None
+        self.on_come: Callable[[], object] | None = None
+        """Called once, when all has been fed that came together with its head."""
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body, of which nothing was read; None when it has not come to its end."""
+        return b"".join(self._parts) if self._ended else None
 
     @property
     def at_end(self) -> bool:
@@ -116,11 +123,19 @@ class Answer:
             self._held = False
             self._line.go_on()
         self._wake()
+        self.rest()
 
     def cut(self, reason: str) -> None:
         """No more of it will come."""
         self._cut = reason
         self._wake()
+        self.rest()
+
+    def rest(self) -> None:
+        """Nothing more of it is here now."""
+        on_come, self.on_come = self.on_come, None
+        if on_come is not None:
+            on_come()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.upstream.answer import Answer
+    from workloads.proxyrunner.upstream.connection import Asker
 
 __all__ = ("KEEP_ALIVE", "Upstream")
 
@@ -82,14 +83,40 @@ class Upstream:
         head: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         try:
             if rest is None:
-                request = request_head(method, target, address.host_header, headers, len(body)) + body
-                connection.ask(head, request, bodiless=method == "HEAD")
+                _ask(connection, head, address, method, target, headers, body)
                 return await head
             return await _stream(connection, head, (method, target, address.host_header, headers), body, rest)
         except BaseException:
             head.cancel()
             connection.abort()
             raise
+
+    def send_now(
+        self,
+        head: Asker,
+        address: ReplicaAddress,
+        method: str,
+        target: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+    ) -> ServerConnection | None:
+        """Send a request if nothing has to be waited for.
+
+        Args:
+            head: Is given the answer as soon as its head has come, or an error as :meth:`send` raises it.
+            address: As for :meth:`send`, like all that follow.
+            method: The HTTP method.
+            target: Path and query.
+            headers: The headers.
+            body: The body.
+
+        Returns:
+            The connection, to be aborted when nobody wants the answer; None when nothing was sent.
+        """
+        connection = self._take(address)
+        if connection is not None:
+            _ask(connection, head, address, method, target, headers, body)
+        return connection
 
     def _take(self, address: ReplicaAddress) -> ServerConnection | None:
         """An idle connection on which nothing has been heard of its end."""
@@ -139,6 +166,20 @@ class Upstream:
                 del self._idle[address]
         oldest = min((idle[0].idle_since for idle in self._idle.values()), default=None)
         self._sweeping = None if oldest is None else loop.call_at(oldest + KEEP_ALIVE, self._sweep)
+
+
+def _ask(
+    connection: ServerConnection,
+    head: Asker,
+    address: ReplicaAddress,
+    method: str,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes,
+) -> None:
+    """Send a whole request."""
+    request = request_head(method, target, address.host_header, headers, len(body)) + body
+    connection.ask(head, request, bodiless=method == "HEAD")
 
 
 async def _stream(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
@@ -13,13 +13,29 @@ from workloads.proxyrunner.upstream.errors import BadAnswerError, ResetError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("MAX_HEAD", "ServerConnection")
+__all__ = ("MAX_HEAD", "Asker", "ServerConnection")
 
 MAX_HEAD = 2**18
 """Bytes the head of an answer may have, give or take what the network delivers at once."""
 
 _BODILESS = frozenset((204, 304))
 _STATUSES = range(200, 600)
+
+
+class Asker(Protocol):
+    """Who waits for an answer; a future is one."""
+
+    def done(self) -> bool:
+        """Whether it waits no more."""
+        ...
+
+    def set_result(self, result: Answer, /) -> None:
+        """The head of the answer has come."""
+        ...
+
+    def set_exception(self, error: Exception, /) -> None:
+        """None will come."""
+        ...
 
 
 class ServerConnection(asyncio.Protocol):
@@ -38,7 +54,7 @@ class ServerConnection(asyncio.Protocol):
         self._on_lost = on_lost
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._head: asyncio.Future[Answer] | None = None
+        self._head: Asker | None = None
         self._answer: Answer | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_size = 0
@@ -54,7 +70,7 @@ class ServerConnection(asyncio.Protocol):
         """Whether requests can be written to it."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def ask(self, head: asyncio.Future[Answer], request: bytes, *, bodiless: bool, whole: bool = True) -> None:
+    def ask(self, head: Asker, request: bytes, *, bodiless: bool, whole: bool = True) -> None:
         """Write a request.
 
         Args:
@@ -132,6 +148,8 @@ class ServerConnection(asyncio.Protocol):
             self._head_size += len(data)
             if self._head_size > MAX_HEAD:
                 self._fail(BadAnswerError(f"its head has more than {MAX_HEAD} bytes"))
+        elif self._answer is not None:
+            self._answer.rest()
 
     def on_message_begin(self) -> None:
         """An answer begins."""

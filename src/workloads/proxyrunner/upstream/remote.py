@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.remote import Remote
     from workloads.proxyrunner.upstream.answer import Answer
+    from workloads.proxyrunner.upstream.connection import Asker
 
 __all__ = ("RemoteUpstream",)
 
@@ -54,3 +55,14 @@ class RemoteUpstream(Upstream):
             address, target = found
             answer = await super().send(address, method, target, headers, body)
         return answer
+
+    def send_now(
+        self,
+        head: Asker,
+        address: ReplicaAddress,
+        method: str,
+        target: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+    ) -> None:
+        """Nothing: whether an answer is a redirect is known later only."""
