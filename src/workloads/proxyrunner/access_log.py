@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from workloads.proxyrunner.asgi import header
+from workloads.proxyrunner.jsonrpc import method_of
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import Scope
-    from workloads.proxyrunner.peek import Peek
     from workloads.proxyrunner.record import Record
 
 __all__ = ("ACCESS", "Access", "AccessHandler", "AccessLog", "digest", "mcp_method")
@@ -81,13 +81,13 @@ class AccessLog:
         """Whether anybody wants to know. Until then nothing is made ready for it."""
         return _log.isEnabledFor(logging.INFO)
 
-    def write(self, scope: Scope, record: Record, peek: Peek) -> None:
+    def write(self, scope: Scope, record: Record, text: bytes) -> None:
         """Write a request down.
 
         Args:
             scope: The ASGI scope.
             record: What became of it.
-            peek: What was received of it.
+            text: What was received of its body; empty when that is long.
         """
         session = record.session(scope["headers"])
         access = Access(
@@ -99,16 +99,16 @@ class AccessLog:
             record.sent,
             record.backend.decode("latin-1"),
             "" if session is None else digest(session),
-            _shown(mcp_method(scope, peek).encode()[:_LONGEST]),
+            _shown(mcp_method(scope, text).encode()[:_LONGEST]),
         )
         handlers = _log.handlers
         if len(handlers) == 1 and isinstance(handlers[0], AccessHandler) and not _log.propagate:
             handlers[0].tell(access)
             return
         # As the logger does, but for the search of its caller, which takes as long as all that.
-        text, arguments = "%s %s %d", (access.method, access.path, access.status)
+        told, arguments = "%s %s %d", (access.method, access.path, access.status)
         fields = access._asdict()
-        _log.handle(_log.makeRecord(ACCESS, logging.INFO, __file__, 0, text, arguments, None, extra=fields))
+        _log.handle(_log.makeRecord(ACCESS, logging.INFO, __file__, 0, told, arguments, None, extra=fields))
 
 
 @lru_cache(_KNOWN)
@@ -117,13 +117,17 @@ def digest(session: bytes) -> str:
     return hashlib.sha256(session).hexdigest()[:12]
 
 
-def mcp_method(scope: Scope, peek: Peek) -> str:
-    """The method of the JSON-RPC message in a request; empty when there is none, or when it is in a long message."""
+def mcp_method(scope: Scope, text: bytes) -> str:
+    """The method of the JSON-RPC message in a request; empty when there is none.
+
+    Args:
+        scope: The ASGI scope.
+        text: What is known of its body.
+    """
     named = header(scope["headers"], b"mcp-method")
     if named is not None:
         return named.decode("latin-1")
-    method = peek.message().get("method") if scope["method"] == "POST" else None
-    return method if isinstance(method, str) else ""
+    return method_of(text) if scope["method"] == "POST" else ""
 
 
 @lru_cache(_KNOWN)

@@ -90,7 +90,7 @@ class Front:
             return False
         if self._guard.judge(scope["headers"]) is not None:
             return False
-        express = Express(turn, Peek(turn.receive) if self._access.enabled else None, self._over, self._go_on)
+        express = Express(turn, self._over, self._go_on)
         self._exchanges.begin()
         sent = False
         try:
@@ -102,7 +102,7 @@ class Front:
 
     def _over(self, express: Express) -> None:
         self._exchanges.end()
-        self._write_down(express.exchange.scope, express.record, express.peek)
+        self._write_down(express.exchange.scope, express.record, express.exchange.body)
 
     def _go_on(self, express: Express) -> None:
         """Serve the rest of a request in a task."""
@@ -110,7 +110,7 @@ class Front:
         async def rest(scope: Scope, _receive: Receive, _send: Send) -> None:
             assert self._forwarder is not None
             serving = self._forwarder.go_on(express.exchange)
-            await self._serve(serving, scope, express.record, express.peek, self._exchanges.end)
+            await self._serve(serving, scope, express.record, express.peek(), self._exchanges.end)
 
         express.turn.serve(rest)
 
@@ -138,12 +138,12 @@ class Front:
             if not connection.lost:
                 raise
         finally:
-            self._write_down(scope, record, peek)
+            self._write_down(scope, record, b"" if peek is None else peek.text)
 
-    def _write_down(self, scope: Scope, record: Record, peek: Peek | None) -> None:
+    def _write_down(self, scope: Scope, record: Record, text: bytes) -> None:
         self._note(scope, record)
-        if peek is not None:
-            self._access.write(scope, record, peek)
+        if self._access.enabled:
+            self._access.write(scope, record, text)
 
     def _note(self, scope: Scope, record: Record) -> None:
         method, asked = scope["method"], scope["headers"]

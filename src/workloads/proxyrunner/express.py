@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloads.proxyrunner.peek import Peek
 from workloads.proxyrunner.record import RECORD, Record
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.exchange import Exchange
     from workloads.proxyrunner.forward import Forwarder
-    from workloads.proxyrunner.peek import Peek
     from workloads.proxyrunner.turn import Turn
     from workloads.proxyrunner.upstream import Answer, ServerConnection
 
@@ -32,16 +32,13 @@ class Express:
 
     Args:
         turn: The request. It has come whole.
-        peek: Sees its body; None when nobody wants to know.
         over: Called when it has been answered, or the client has gone.
         long_way: Called instead when the rest is left to :meth:`Forwarder.go_on`.
     """
 
-    __slots__ = ("_answer", "_connection", "_done", "_long_way", "_over", "exchange", "peek", "record", "turn")
+    __slots__ = ("_answer", "_connection", "_done", "_long_way", "_over", "exchange", "record", "turn")
 
-    def __init__(
-        self, turn: Turn, peek: Peek | None, over: Callable[[Express], object], long_way: Callable[[Express], object]
-    ) -> None:
+    def __init__(self, turn: Turn, over: Callable[[Express], object], long_way: Callable[[Express], object]) -> None:
         """A request that nobody has sent yet."""
         self.turn = turn
         """The request."""
@@ -52,8 +49,6 @@ class Express:
         self._done = False
         self.exchange: Exchange
         """The request on its way, once it was sent."""
-        self.peek = peek
-        """What was seen of its body."""
         self.record = Record(turn.send)
         """What is known of it."""
 
@@ -68,9 +63,13 @@ class Express:
             return False
         self.exchange, self._connection = begun
         turn.on_lost = self._abandon
-        if self.peek is not None:
-            self.peek.saw(body)
         return True
+
+    def peek(self) -> Peek:
+        """Has seen its body, for who goes on."""
+        peek = Peek(self.turn.receive)
+        peek.saw(self.exchange.body)
+        return peek
 
     def done(self) -> bool:
         """See :class:`Asker`."""

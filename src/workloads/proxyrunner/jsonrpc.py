@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from enum import Enum, auto
 from typing import Any, NoReturn, TypeAlias, cast
 
 __all__ = (
     "INTERNAL_ERROR", "INVALID_PARAMS", "INVALID_REQUEST", "METHOD_NOT_FOUND", "PARSE_ERROR", "Id", "Kind", "Message",
-    "begins_session", "encode", "is_request", "kind_of", "members", "read", "usable_id",
+    "begins_session", "encode", "is_request", "kind_of", "members", "method_of", "read", "usable_id",
 )  # fmt: skip
 
 PARSE_ERROR = -32700
@@ -82,6 +83,21 @@ def is_request(text: bytes) -> bool:
         return True
 
 
+def method_of(text: bytes) -> str:
+    """The method that a text names; empty when it names none.
+
+    Nearly all messages name it before what makes them long. They are not read for that.
+    """
+    first = _METHOD_FIRST.match(text)
+    if first is not None and text.count(b'"method"') == 1 and b"\\u" not in text:
+        return first[1].decode()
+    try:
+        method = members(read(text)).get("method")
+    except ValueError:
+        return ""
+    return method if isinstance(method, str) else ""
+
+
 def begins_session(text: bytes) -> bool:
     """Whether a text is the request ``initialize``."""
     if b'"initialize"' not in text and b"\\u" not in text:
@@ -103,5 +119,9 @@ def _finite(literal: str) -> float:
     return number
 
 
+# Other members than these, before it, may hold another one.
+_METHOD_FIRST = re.compile(
+    rb'\s*\{\s*(?:"(?:jsonrpc|id)"\s*:\s*(?:"[^"\\]*"|-?[0-9]+)\s*,\s*)*"method"\s*:\s*"([ !#-\[\]-~]*)"'
+)
 # Made once: the function of the module makes another one for each text that is not read in the usual way.
 _decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode

@@ -40,11 +40,14 @@ class Peek:
         if self._size <= _ENOUGH:
             self._parts.append(part)
 
+    @property
+    def text(self) -> bytes:
+        """What was received; empty when it is long."""
+        return b"".join(self._parts) if self._size <= _ENOUGH else b""
+
     def message(self) -> dict[str, Any]:
         """The JSON-RPC message that was received; empty when it is none, or long."""
-        if not 0 < self._size <= _ENOUGH:
-            return {}
         try:
-            return members(read(b"".join(self._parts)))
+            return members(read(self.text))
         except ValueError:
             return {}

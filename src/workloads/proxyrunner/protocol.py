@@ -30,6 +30,7 @@ REPEATABLE = frozenset({
 
 _META = "io.modelcontextprotocol/"
 VERSION_KEY = _META + "protocolVersion"
+_VERSION_KEY = VERSION_KEY.encode()
 CAPABILITIES_KEY = _META + "clientCapabilities"
 CLIENT_INFO_KEY = _META + "clientInfo"
 LOG_LEVEL_KEY = _META + "logLevel"
@@ -47,7 +48,7 @@ _CLIENT_INFO = {"name": "workloads", "version": version("workloads")}
 
 def is_enveloped(text: bytes) -> bool:
     """Whether a text is a message whose metadata names a version of the protocol, as those of the new era do."""
-    if VERSION_KEY.encode() not in text:
+    if _VERSION_KEY not in text:
         return False
     try:
         return VERSION_KEY in members(members(members(read(text)).get("params")).get("_meta"))

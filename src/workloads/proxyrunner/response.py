@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Response", "whole")
 
+_OURS = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 _CLOSE = b"connection: close\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -49,14 +50,15 @@ class Response:
         closes = False
         for name, value in headers:
             name = name.lower()
-            if name == b"content-length":
-                if lengthless:
-                    continue  # not even that of nothing (RFC 9110, section 8.6)
-                self._left = int(value)
-            elif name == b"transfer-encoding":
-                continue
-            elif name == b"connection" and b"close" in value.lower():
-                closes = True
+            if name in _OURS:  # of nearly all headers one look-up tells that they are not
+                if name == b"content-length":
+                    if lengthless:
+                        continue  # not even that of nothing (RFC 9110, section 8.6)
+                    self._left = int(value)
+                elif name == b"transfer-encoding":
+                    continue
+                elif b"close" in value.lower():
+                    closes = True
             lines.append(b"%s: %s\r\n" % (name, value))
         self._chunked = self._left is None and chunks and not self._bodiless
         if self._chunked:

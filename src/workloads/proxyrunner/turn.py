@@ -116,7 +116,7 @@ class Turn:
         response = self._compose(status, headers)
         self._connection.write(b"".join((response.head, *response.part(body, last=True))))
         self._response, self._scope = response, {}
-        self._end(response)
+        self._finish(response)
 
     def give_up(self) -> None:
         """The client has gone, and nobody will answer."""
@@ -166,7 +166,7 @@ class Turn:
         last = not message.get("more_body", False)
         self._write(response.part(message.get("body", b""), last=last))
         if last:
-            self._end(response)
+            self._finish(response)
 
     def feed(self, part: bytes) -> bool:
         """A part of the body came. Returns whether that is enough for now."""
@@ -209,17 +209,17 @@ class Turn:
             self.keep_alive = self.keep_alive and self.arrived
         return Response(status, headers, bodiless=self._bodiless, chunks=self._chunks, keep_alive=self.keep_alive)
 
-    def _end(self, response: Response) -> None:
-        self.done = True
-        self.keep_alive = self.keep_alive and response.keep_alive
-        self._wake()
-        self._connection.finished(self)
-
     def _begin(self, message: Message) -> None:
         self._response = response = self._compose(message["status"], message.get("headers", ()))
         # Each write is a call of the kernel and a packet, and nearly always the body follows at once.
         self._held = response.head
         self._connection.soon(self._flush)
+
+    def _finish(self, response: Response) -> None:
+        self.done = True
+        self.keep_alive = self.keep_alive and response.keep_alive
+        self._wake()
+        self._connection.finished(self)
 
     def _write(self, parts: tuple[bytes, ...]) -> None:
         held, self._held = self._held, b""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from workloads.proxyrunner.jsonrpc import Kind, begins_session, encode, kind_of, members, read
+from workloads.proxyrunner.jsonrpc import Kind, begins_session, encode, kind_of, members, method_of, read
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,35 @@ def test_members_of_anything_else_are_none():
 )
 def test_only_the_request_initialize_begins_a_session(text, begins):
     assert begins_session(text) is begins
+
+
+@pytest.mark.parametrize(
+    ("text", "method"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}', "tools/call"),
+        (b' { "id" : "a" , "method" : "ping" } ', "ping"),
+        (b'{"params":{"method":"inner"},"method":"outer"}', "outer"),
+        (b'{"method":"first","params":{},"method":"last"}', "last"),
+        (b'{"method":"first","params":{},"\\u006dethod":"last"}', "last"),
+        (b'{"id":1,"params":{"method":"inner"}}', ""),
+        (b'{"method":"caf\\u00e9"}', "caf\u00e9"),
+        ('{"method":"caf\u00e9"}'.encode(), "caf\u00e9"),
+        ('{"method":"ping"}'.encode("utf-16"), "ping"),
+        (b'{"id":null,"method":"ping"}', "ping"),
+        (b'{"method":1}', ""),
+        (b'["method"]', ""),
+        (b'{"method"', ""),
+        (b"", ""),
+    ],
+)
+def test_the_method_of_a_text_is_told_as_if_it_were_read(text, method):
+    assert method_of(text) == method
+
+
+@given(st.dictionaries(st.sampled_from(["jsonrpc", "id", "method", "params"]), st.text() | st.integers() | st.none()))
+def test_the_method_of_a_message_is_that_of_the_value_read(message):
+    found = message.get("method")
+    assert method_of(json.dumps(message).encode()) == (found if isinstance(found, str) else "")
+    assert method_of(json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")) == method_of(
+        json.dumps(message).encode()
+    )

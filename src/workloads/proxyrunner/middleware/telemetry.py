@@ -126,7 +126,7 @@ def _of_request(scope: Scope) -> dict[str, str | int]:
 
 def _tell_message(span: Span, scope: Scope, peek: Peek) -> None:
     """Add what the JSON-RPC message says, which is known once it was received."""
-    message, method = peek.message(), mcp_method(scope, peek)
+    message, method = peek.message(), mcp_method(scope, peek.text)
     if not method:
         return
     span.set_attribute("mcp.method.name", method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workloads.proxyrunner.upstream.connection import ServerConnection
@@ -35,6 +36,10 @@ class Upstream:
         self._emptied: asyncio.Future[None] | None = None
         self._closed = False
 
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
     async def close(self) -> None:
         """Close every connection; what is under way on them is cut. Idempotent."""
         self._closed = True
@@ -43,7 +48,7 @@ class Upstream:
             self._sweeping = None
         if self._homes:
             if self._emptied is None:
-                self._emptied = asyncio.get_running_loop().create_future()
+                self._emptied = self._loop.create_future()
             for connection in list(self._homes):
                 connection.abort()
             await asyncio.shield(self._emptied)
@@ -80,7 +85,7 @@ class Upstream:
         connection = self._take(address)
         if connection is None:
             connection = await self._connect(address)
-        head: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        head: asyncio.Future[Answer] = self._loop.create_future()
         try:
             if rest is None:
                 _ask(connection, head, address, method, target, headers, body)
@@ -122,7 +127,7 @@ class Upstream:
         """An idle connection on which nothing has been heard of its end."""
         idle = self._idle.get(address)
         if idle:
-            deadline = asyncio.get_running_loop().time() - KEEP_ALIVE
+            deadline = self._loop.time() - KEEP_ALIVE
             while idle:
                 connection = idle.pop()
                 if connection.open and connection.idle_since > deadline:
@@ -140,11 +145,10 @@ class Upstream:
 
     def _rest(self, connection: ServerConnection) -> None:
         """An exchange is over: keep the connection for the next one."""
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        connection.idle_since = self._loop.time()
         self._idle.setdefault(self._homes[connection], []).append(connection)
         if self._sweeping is None:
-            self._sweeping = loop.call_later(KEEP_ALIVE, self._sweep)
+            self._sweeping = self._loop.call_later(KEEP_ALIVE, self._sweep)
 
     def _lost(self, connection: ServerConnection) -> None:
         self._homes.pop(connection, None)
@@ -153,8 +157,7 @@ class Upstream:
 
     def _sweep(self) -> None:
         """Close what has been idle for too long, and look again when the next one may have."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() - KEEP_ALIVE
+        deadline = self._loop.time() - KEEP_ALIVE
         for address, idle in list(self._idle.items()):
             for connection in idle:
                 if connection.idle_since <= deadline:
@@ -165,7 +168,7 @@ class Upstream:
             else:
                 del self._idle[address]
         oldest = min((idle[0].idle_since for idle in self._idle.values()), default=None)
-        self._sweeping = None if oldest is None else loop.call_at(oldest + KEEP_ALIVE, self._sweep)
+        self._sweeping = None if oldest is None else self._loop.call_at(oldest + KEEP_ALIVE, self._sweep)
 
 
 def _ask(
