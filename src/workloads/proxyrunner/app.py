@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workloads.proxyrunner import replies
@@ -14,7 +15,7 @@ from workloads.proxyrunner.peek import Peek
 from workloads.proxyrunner.record import RECORD, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from workloads.proxyrunner.access_log import AccessLog
     from workloads.proxyrunner.asgi import Application, ClientConnection, Receive, Scope, Send
@@ -79,9 +80,9 @@ class Front:
             receive = peek.receive
         if verdict is None:
             self._exchanges.begin()
-            await self._serve(self._workload(scope, receive, record.send), scope, record, peek, self._exchanges.end)
+            await self._serve(self._workload, scope, receive, record, peek, counted=True)
         else:
-            await self._serve(_refuse(verdict, scope, receive, record.send), scope, record, peek)
+            await self._serve(partial(_refuse, verdict), scope, receive, record, peek)
 
     def at_once(self, turn: Turn) -> bool:
         """Serve one request that has come whole without a task, if that is possible. Returns whether it is."""
@@ -92,13 +93,10 @@ class Front:
             return False
         express = Express(turn, self._over, self._go_on)
         self._exchanges.begin()
-        sent = False
-        try:
-            sent = express.sent(forwarder)
-        finally:
-            if not sent:
-                self._exchanges.end()
-        return sent
+        if express.sent(forwarder):
+            return True
+        self._exchanges.end()
+        return False
 
     def _over(self, express: Express) -> None:
         self._exchanges.end()
@@ -107,28 +105,32 @@ class Front:
     def _go_on(self, express: Express) -> None:
         """Serve the rest of a request in a task."""
 
-        async def rest(scope: Scope, _receive: Receive, _send: Send) -> None:
+        def forward(_scope: Scope, _receive: Receive, _send: Send) -> Awaitable[None]:
             assert self._forwarder is not None
-            serving = self._forwarder.go_on(express.exchange)
-            await self._serve(serving, scope, express.record, express.peek(), self._exchanges.end)
+            return self._forwarder.go_on(express.exchange)
 
-        express.turn.serve(rest)
+        async def serve(scope: Scope, receive: Receive, _send: Send) -> None:
+            await self._serve(forward, scope, receive, express.record, express.peek(), counted=True)
+
+        express.turn.serve(serve)
 
     async def _serve(
         self,
-        serving: Awaitable[None],
+        application: Application,
         scope: Scope,
+        receive: Receive,
         record: Record,
         peek: Peek | None,
-        over: Callable[[], object] | None = None,
+        *,
+        counted: bool = False,
     ) -> None:
         connection: ClientConnection = scope[CONNECTION]
         try:
             try:
-                await serving
+                await application(scope, receive, record.send)
             finally:
-                if over is not None:
-                    over()
+                if counted:
+                    self._exchanges.end()
         except BodyError as error:
             await respond(record.send, error.reply)
         except ClientGoneError:

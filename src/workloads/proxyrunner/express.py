@@ -58,7 +58,10 @@ class Express:
         if len(body) > _SMALL:
             return False
         turn.scope[RECORD] = self.record
-        begun = forwarder.begin(turn.scope, turn.receive, self.record.send, body, self)
+        try:
+            begun = forwarder.begin(turn.scope, turn.receive, self.record.send, body, self)
+        except Exception:  # noqa: BLE001  # the long way meets it as well, and tells of it
+            begun = None
         if begun is None:
             return False
         self.exchange, self._connection = begun
@@ -96,16 +99,12 @@ class Express:
         if body is None or not turn.free:
             self._leave(answer)
             return
-        try:
-            headers = exchange.headers_of(answer)
-            tracer = exchange.tracer()
-            if tracer is not None:
-                tracer.feed(body)
-            turn.on_lost = None
-            turn.answer(answer.status, headers, body)
-        except Exception as error:  # noqa: BLE001  # the long way ends with what it raises
-            self._leave(error)
-            return
+        tracer = exchange.tracer()
+        if tracer is not None:
+            tracer.feed(body)
+        headers = exchange.headers_of(answer)
+        turn.on_lost = None
+        turn.answer(answer.status, headers, body)
         self._done = True
         record.status, record.answer, record.sent = answer.status, headers, len(body)
         exchange.end()

@@ -126,15 +126,9 @@ class Forwarder:
             address = target
         if address is None:
             return None
-        connection = None
-        try:
-            connection = self._upstream.send_now(
-                asker, address, exchange.method, exchange.target, exchange.headers(), body
-            )
-        finally:
-            if connection is None:
-                exchange.end()
+        connection = self._upstream.send_now(asker, address, exchange.method, exchange.target, exchange.headers(), body)
         if connection is None:
+            exchange.end()
             return None
         self._note(exchange, address)
         return exchange, connection

@@ -160,10 +160,9 @@ class LocalStorage:
         if self._closed:
             raise SessionStoreUnavailableError("in memory", "it is closed")
         now = self._clock()
-        for _ in range(_PRUNED):
-            oldest = next(iter(self._entries), None)
-            if oldest is None or self._live(oldest, now) is not None:
-                break
+        pruned = 0
+        while self._entries and pruned < _PRUNED and self._live(next(iter(self._entries)), now) is None:
+            pruned += 1
         return now
 
     def _keep(self, session: Session, now: float) -> None:
