@@ -177,3 +177,18 @@ def test_the_last_request_of_a_connection_ends_it():
         assert await client.ended() == b""
 
     proxied(answer_ok, body)
+
+
+def test_a_modern_call_needs_no_task_where_no_other_proxy_is_to_be_told_of_its_answer():
+    tasks = []
+
+    async def handle(exchange):
+        tasks.append(served_by_tasks())
+        await exchange.answer(200, b'{"result":{"requestState":"here"}}')
+
+    async def body(client, _, __):
+        modern = ("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call")
+        assert (await client.post(request(), *modern)).status == 200
+
+    proxied(handle, body)
+    assert tasks == [0]

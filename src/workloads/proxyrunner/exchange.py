@@ -28,7 +28,6 @@ __all__ = ("Exchange",)
 
 _DISCOVER = b"server/discover"
 _LISTEN = b"subscriptions/listen"
-_TASKS = b"tasks/"
 _EVENT_STREAM = "text/event-stream"
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -130,22 +129,21 @@ class Exchange:
             if name is not None:
                 self.head.kept.append((b"mcp-session-id", name.encode("latin-1")))
 
-    @property
-    def traced(self) -> bool:
-        """Whether it may have a :meth:`trail`."""
-        method = self.head.mcp_method
-        return method is not None and self.head.modern and (method in TRACED or method.startswith(_TASKS))
-
     async def trail(self) -> str | None:
         """The state it gives back, or the task it asks for."""
-        head = self.head
-        if not self.traced or head.mcp_method is None:
+        if self.head.modern and self.head.mcp_method in TRACED:
+            await self.collect()
+        return self.trail_here()
+
+    def trail_here(self) -> str | None:
+        """The same, as far as what is here of its body tells."""
+        method = self.head.mcp_method
+        if method is None or not self.head.modern:
             return None
-        if head.mcp_method.startswith(_TASKS):
-            name = header(head.kept, b"mcp-name")
+        if method.startswith(b"tasks/"):
+            name = header(self.head.kept, b"mcp-name")
             return None if name is None else decoded(name.decode("latin-1"))
-        await self.collect()
-        return state_in(self.body)
+        return state_in(self.body) if method in TRACED else None
 
     def tracer(self) -> TrailReader | None:
         """Looks for states and tasks in the answer; None where it has none, or there is one replica."""

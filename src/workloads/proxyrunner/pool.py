@@ -298,7 +298,8 @@ class Pool:
         affinity, name = self._affinity, sought.session
         if affinity is None or name is None:
             ready = len(self)
-            return self._visit(sought, self._idlest(None)) if ready == 1 or (ready and not sought.traced) else None
+            free = ready == 1 or (ready > 1 and sought.trail_here() is None)
+            return self._visit(sought, self._idlest(None)) if free else None
         session = affinity.recall(name, sought)
         place = None if session is None else self._holder(affinity, session)
         if session is None or place is None:

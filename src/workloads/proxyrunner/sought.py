@@ -41,9 +41,8 @@ class Sought(Protocol):
         """Whether it begins a session."""
         ...
 
-    @property
-    def traced(self) -> bool:
-        """Whether it may have a :meth:`trail`."""
+    def trail_here(self) -> str | None:
+        """As :meth:`trail`, as far as what is here of its body tells."""
         ...
 
     async def trail(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from threading import get_ident
 
 __all__ = ("Owner",)
 
@@ -18,6 +19,7 @@ class Owner:
         """
         self._kind = kind
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
 
     def check(self) -> None:
         """Take the thing for the running loop, or find that it is its own.
@@ -25,8 +27,11 @@ class Owner:
         Raises:
             RuntimeError: It belongs to another loop.
         """
+        if self._thread == get_ident() and self._loop is not None and self._loop.is_running():
+            return  # a thread runs one loop at a time; to ask for that would ask the kernel, in Python 3.11
         running = asyncio.get_running_loop()
         if self._loop is None:
+            self._thread = get_ident()
             self._loop = running
         elif self._loop is not running:
             raise RuntimeError(

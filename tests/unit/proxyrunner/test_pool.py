@@ -43,6 +43,9 @@ class Request:
     async def trail(self):
         return self.tied_to
 
+    def trail_here(self):
+        return self.tied_to
+
     def name_session(self, name):
         self.named = name
 
@@ -531,5 +534,44 @@ def test_a_stream_is_not_begun_again_at_another_replica():
                 await pool.visit(Request("/messages?session_id=s"))
             assert opener.begun == []
             stream.end()
+
+    run(body())
+
+
+def visited_now(pool, request):
+    """The port of the replica that a request can go to at once; None when that has to be waited for."""
+    visit = pool.visit_now(request)
+    if visit is None:
+        return None
+    visit.end()
+    return visit.address.port
+
+
+def test_what_is_known_here_need_not_be_waited_for():
+    async def body():
+        async with pools() as (pool,):
+            port = await begun(pool, "s")
+            request = Request(session="s")
+            assert visited_now(pool, request) == port
+            assert request.named == "s"
+            assert visited_now(pool, Request(session="unknown")) is None
+            assert visited_now(pool, Request(session="s", identity=ANA)) == port
+            assert {visited_now(pool, Request()) for _ in range(3)} == {1000, 1001, 1002}
+            assert visited_now(pool, Request(tied_to="state")) is None
+            for place in list(pool._places):
+                if place.address.port == port:
+                    pool.remove(place.address)
+            assert visited_now(pool, request) is None
+
+    run(body())
+
+
+def test_without_a_replica_that_is_ready_there_is_nothing_to_visit_now():
+    async def body():
+        pool, (target, _) = Pool(), addresses(2)
+        pool.expect(target)
+        assert visited_now(pool, Request()) is None
+        pool.add(target)
+        assert visited_now(pool, Request(tied_to="state")) == 1000  # there is no other
 
     run(body())
