@@ -279,6 +279,8 @@ def test_a_replica_that_never_starts_does_not_end_the_others_and_is_told(tmp_pat
             reason = "2 of 3 replicas are ready; replica 1: exited with code 3 before it was ready"
             assert told.statuses[-1] == (WorkloadStatus.RUNNING, reason)
             assert told.ready[-1] == (2, 2)
+            health = await client.ask("GET", "/health")
+            assert (health.status, health.json["status"]) == (200, "degraded")
             assert len({pid_of(await client.post(request("tools/call"), MODERN)) for _ in range(4)}) == 2
 
     run(body())

@@ -22,12 +22,16 @@ class Health:
     Args:
         transport: How the server talks.
         clock: The time, in UTC.
+        short: Whether fewer copies of the server are ready than there shall be. Default: they never are.
     """
 
-    def __init__(self, transport: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, transport: str, clock: Callable[[], datetime], short: Callable[[], bool] = lambda: False
+    ) -> None:
         """Begin as not ready."""
         self._transport = transport
         self._clock = clock
+        self._short = short
         self._available = False
         self._error = "starting"
         self._leaving = False
@@ -56,7 +60,10 @@ class Health:
         self.down(reason)
 
     def reply(self, method: str) -> Reply:
-        """The answer to a request for ``/health``: 200 when requests can be served, else 503."""
+        """The answer to a request for ``/health``: 200 when requests can be served, else 503.
+
+        What can be served, but not by all the copies of the server that there shall be, is degraded.
+        """
         if method not in ("GET", "HEAD"):
             return method_not_allowed("GET", "HEAD")
         mcp: dict[str, Any] = {"available": self._available}
@@ -66,8 +73,11 @@ class Health:
             mcp["error"] = self._error
         if self._checked is not None:
             mcp["last_checked"] = _text(self._checked)
+        status = "unhealthy"
+        if self._available:
+            status = "degraded" if self._short() else "healthy"
         body = {
-            "status": "healthy" if self._available else "unhealthy",
+            "status": status,
             "timestamp": _text(self._clock()),
             "transport": self._transport,
             "mcp": mcp,

@@ -107,7 +107,7 @@ class Stage:
         self._stop_grace = stop_grace
         self._stall_timeout = stall_timeout
         self._exchanges = Exchanges()
-        self._health = Health(options.transport, lambda: datetime.now(UTC))
+        self._health = Health(options.transport, lambda: datetime.now(UTC), self._is_short)
         self._told = told
         self._dependencies = dependencies
         self._failed = False
@@ -309,13 +309,20 @@ class Stage:
         if self._scratch is not None:
             await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
-    def _figures(self) -> Iterable[Figure]:
+    @property
+    def _desired(self) -> int:
         keeper = self._assembly.keeper if self._assembly is not None else None
+        return keeper.count if isinstance(keeper, Routes) else self._options.replicas
+
+    def _is_short(self) -> bool:
+        return 0 < self._told.ready < self._desired
+
+    def _figures(self) -> Iterable[Figure]:
         return figures(
             exchanges=self._exchanges,
             meter=self._meter,
             ready=self._told.ready,
-            desired=keeper.count if isinstance(keeper, Routes) else self._options.replicas,
+            desired=self._desired,
             restarts=self._restarts.total(),
             affinity=self._memory.affinity,
         )

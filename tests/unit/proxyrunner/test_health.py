@@ -35,6 +35,16 @@ def test_a_ready_workload_is_healthy_and_tells_how_long_its_answer_took():
     }  # fmt: skip
 
 
+def test_a_workload_that_lacks_some_of_its_servers_is_degraded_and_can_be_used():
+    short = [True]
+    subject = Health("sse", lambda: datetime(2026, 1, 5, tzinfo=UTC), lambda: short[0])
+    assert json.loads(subject.reply("GET").body)["status"] == "unhealthy"
+    subject.ready(0.01)
+    assert (subject.reply("GET").status, json.loads(subject.reply("GET").body)["status"]) == (200, "degraded")
+    short[0] = False
+    assert json.loads(subject.reply("GET").body)["status"] == "healthy"
+
+
 def test_a_workload_that_went_down_tells_why():
     subject = health()
     subject.ready(0.1)
