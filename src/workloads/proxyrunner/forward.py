@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
-    from workloads.proxyrunner.pool import Visit
     from workloads.proxyrunner.upstream import Answer, Asker, ServerConnection, Upstream
 
 __all__ = ("Forwarder",)
@@ -173,12 +172,12 @@ class Forwarder:
             await fail(exchange, error)
             return
         finally:
-            if posted is not None and not accepted:
-                tap, message = posted
-                tap.forget(message)
-            settled = exchange.cancels if accepted else exchange.awaits
-            if settled is not None and exchange.visit is not None:
-                await _settle(exchange.visit, settled)
+            if posted is not None:
+                if not accepted:
+                    tap, message = posted
+                    tap.forget(message)
+            elif ledger is not None:
+                await _settle(exchange, accepted=accepted)
         stream = self._stream(exchange, answer)
         try:
             if exchange.visit is not None:
@@ -379,8 +378,12 @@ async def _visit(exchange: Exchange, pool: Pool) -> ReplicaAddress:
     return exchange.visit.address
 
 
-async def _settle(visit: Visit, request: str) -> None:
+async def _settle(exchange: Exchange, *, accepted: bool) -> None:
+    """Let nobody wait for the answer to what was not accepted, or to what this cancels, on another proxy's stream."""
+    request = exchange.cancels if accepted else exchange.awaits
+    if request is None or exchange.visit is None:
+        return
     try:
-        await visit.settle((request,))
+        await exchange.visit.settle((request,))
     except SessionStoreUnavailableError as error:
         _log.warning("a drain may wait for an answer that does not come", extra={"reason": error.reason})
