@@ -52,7 +52,7 @@ class Replica:
 
 @asynccontextmanager
 async def two(redis):
-    """A replica, a stream through a runner, what drains that, and a connection to another runner."""
+    """A replica, a stream through a runner, connections to another runner and to that one, and what drains it."""
     replica = Replica()
     async with raw_server(replica.handle) as server:
         replica.address = ReplicaAddress("127.0.0.1", server.port)
@@ -62,13 +62,17 @@ async def two(redis):
             served(runner(redis, [replica], transport="sse", observer=told)) as (shutdown, task),
         ):
             await told.until(lambda self: self.statuses and self.statuses[-1] == (WorkloadStatus.RUNNING, ""))
-            async with streaming(told.port) as stream, raw_client(other.port) as poster:
+            async with (
+                streaming(told.port) as stream,
+                raw_client(other.port) as far,
+                raw_client(told.port) as near,
+            ):
 
                 async def drain():
                     shutdown.set()
                     await told.until(lambda self: self.statuses[-1][0] is WorkloadStatus.STOPPING)
 
-                yield replica, stream, poster, drain
+                yield replica, stream, far, near, drain
                 assert shutdown.is_set()
                 assert [rest async for rest in stream._parts] == [], "nothing but its end follows"
                 async with asyncio.timeout(10):
@@ -84,7 +88,7 @@ async def posted(replica, stream, poster, message):
 
 def test_what_was_posted_to_another_runner_is_answered_before_the_stream_ends(redis):
     async def body():
-        async with two(redis) as (replica, stream, poster, drain):
+        async with two(redis) as (replica, stream, poster, _, drain):
             for request_id in (1, "1"):
                 assert await posted(replica, stream, poster, request(request_id=request_id)) == 202
             await replica.answer(1)
@@ -105,19 +109,19 @@ def test_what_was_posted_to_another_runner_is_answered_before_the_stream_ends(re
     run(body())
 
 
-@pytest.mark.parametrize("how", ["answered", "cancelled", "not accepted"])
+@pytest.mark.parametrize("how", ["answered", "not accepted", "cancelled", "cancelled far", "cancelled near"])
 def test_what_is_awaited_no_more_holds_no_drain_up(redis, how):
     async def body():
-        async with two(redis) as (replica, stream, poster, drain):
+        async with two(redis) as (replica, stream, far, near, drain):
             if how == "not accepted":
                 replica.status = 400
-            await posted(replica, stream, poster, request(request_id=7))
+            await posted(replica, stream, near if how == "cancelled far" else far, request(request_id=7))
             if how == "answered":
                 await replica.answer(7)
                 assert json.loads(await stream.event())["id"] == 7
-            if how == "cancelled":
+            if how.startswith("cancelled"):
                 cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}
-                assert await posted(replica, stream, poster, cancel) == 202
+                assert await posted(replica, stream, near if how == "cancelled near" else far, cancel) == 202
             await drain()
 
     run(body())

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 __all__ = ("Awaited",)
 
 _AWAITED = "awaited"
+_CANCELLED = "cancelled"
 _ENDING = "stream_ending"
+_MAX_CANCELLED = 100
+"""How many cancelled requests are known of each stream: the last ones."""
 
 
 class Awaited:
@@ -58,28 +61,43 @@ class Awaited:
         await self._change(session, identity, add)
 
     async def settle(self, session: Session, requests: Iterable[str], identity: Identity | None) -> None:
-        """These are awaited no more: they were answered, not accepted, or cancelled.
+        """These are awaited no more: they were answered, or not accepted.
 
         Raises:
             SessionStoreUnavailableError: That cannot be kept.
         """
         await self._change(session, identity, lambda stream: stream.awaited.difference_update(requests))
 
-    async def end(self, session: Session, identity: Identity | None) -> bool:
+    async def cancel(self, session: Session, request: str, identity: Identity | None) -> None:
+        """A client has cancelled a request, at a proxy that does not hold its stream, wherever it was posted.
+
+        Raises:
+            SessionStoreUnavailableError: That cannot be kept.
+        """
+
+        def cancel(stream: _Stream) -> None:
+            if request in stream.awaited:
+                stream.awaited.remove(request)
+            else:
+                stream.cancelled = [*stream.cancelled, request][-_MAX_CANCELLED:]
+
+        await self._change(session, identity, cancel)
+
+    async def end(self, session: Session, identity: Identity | None) -> tuple[bool, list[str]]:
         """The stream of a session is to end: from here on, no request is posted anywhere whose answer it would miss.
 
         Returns:
-            Whether some are still awaited that were posted before.
+            Whether some are still awaited that were posted at other proxies, and which requests were cancelled there
+            that were posted at the one that holds the stream, as JSON.
 
         Raises:
             SessionStoreUnavailableError: It is not known.
         """
         seen = await self._get(session, identity)
-        if seen is None:
-            return False
-        known = _Stream.of(seen)
-        stream = known if known.ending else await self._change(session, identity, _Stream.mark)
-        return stream is not None and bool(stream.awaited)
+        stream = None if seen is None else _Stream.of(seen)
+        if stream is not None and not stream.ending:
+            stream = await self._change(session, identity, _Stream.mark)
+        return (False, []) if stream is None else (bool(stream.awaited), stream.cancelled)
 
     async def _get(self, session: Session, identity: Identity | None) -> Session | None:
         try:
@@ -109,20 +127,25 @@ class _Stream:
     """What is kept with the session of a stream."""
 
     awaited: set[str]
+    cancelled: list[str]
     ending: bool
 
     @classmethod
     def of(cls, session: Session) -> Self:
-        return cls(set(json.loads(session.metadata.get(_AWAITED, "[]"))), _ENDING in session.metadata)
+        awaited, cancelled = (json.loads(session.metadata.get(key, "[]")) for key in (_AWAITED, _CANCELLED))
+        return cls(set(awaited), cancelled, _ENDING in session.metadata)
 
     def mark(self) -> None:
         self.ending = True
 
     def on(self, session: Session) -> dict[str, str]:
         """The metadata of the session with this."""
-        metadata = {key: text for key, text in session.metadata.items() if key not in {_AWAITED, _ENDING}}
+        ours = {_AWAITED, _CANCELLED, _ENDING}
+        metadata = {key: text for key, text in session.metadata.items() if key not in ours}
         if self.awaited:
             metadata[_AWAITED] = json.dumps(sorted(self.awaited))
+        if self.cancelled:
+            metadata[_CANCELLED] = json.dumps(self.cancelled)
         if self.ending:
             metadata[_ENDING] = "true"
         return metadata

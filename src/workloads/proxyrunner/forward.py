@@ -380,10 +380,11 @@ async def _visit(exchange: Exchange, pool: Pool) -> ReplicaAddress:
 
 async def _settle(exchange: Exchange, *, accepted: bool) -> None:
     """Let nobody wait for the answer to what was not accepted, or to what this cancels, on another proxy's stream."""
-    request = exchange.cancels if accepted else exchange.awaits
-    if request is None or exchange.visit is None:
-        return
+    visit = exchange.visit
     try:
-        await exchange.visit.settle((request,))
+        if visit is not None and not accepted and exchange.awaits is not None:
+            await visit.settle((exchange.awaits,))
+        elif visit is not None and accepted and exchange.cancels is not None:
+            await visit.cancel(exchange.cancels)
     except SessionStoreUnavailableError as error:
         _log.warning("a drain may wait for an answer that does not come", extra={"reason": error.reason})

@@ -153,8 +153,18 @@ class Visit:
         if awaited is not None and session is not None:
             await awaited.expect(session, request, self.identity)
 
+    async def cancel(self, request: str) -> None:
+        """What is posted cancels a request whose answer would come on a stream of another proxy.
+
+        Raises:
+            SessionStoreUnavailableError: The other proxy cannot be told.
+        """
+        awaited, session = self._awaited
+        if awaited is not None and session is not None:
+            await awaited.cancel(session, request, self.identity)
+
     async def settle(self, requests: Iterable[str]) -> None:
-        """These are awaited no more, wherever they were posted.
+        """These are awaited no more that were posted at other proxies than the one that holds the stream.
 
         Raises:
             SessionStoreUnavailableError: The other proxies cannot be told.
@@ -163,17 +173,20 @@ class Visit:
         if awaited is not None and session is not None:
             await awaited.settle(session, requests, self.identity)
 
-    async def ending(self) -> bool:
+    async def ending(self) -> tuple[bool, list[str]]:
         """Let nothing be posted any more whose answer would miss the end of the stream.
 
         Returns:
-            Whether answers are due that were asked for at other proxies.
+            Whether answers are due that were asked for at other proxies, and which requests, as JSON, were cancelled
+            there that were posted here.
 
         Raises:
             SessionStoreUnavailableError: It is not known.
         """
         awaited, session = self._awaited
-        return awaited is not None and session is not None and await awaited.end(session, self.identity)
+        if awaited is None or session is None:
+            return False, []
+        return await awaited.end(session, self.identity)
 
     async def closed(self) -> None:
         """The stream is over."""

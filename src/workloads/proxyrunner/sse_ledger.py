@@ -16,7 +16,7 @@ from workloads.proxyrunner.jsonrpc import Kind, Message, kind_of, members, read,
 from workloads.proxyrunner.sse import EventReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = ("SseLedger", "Tap", "concerns")
 
@@ -37,7 +37,7 @@ class Tap:
         self._due: Counter[tuple[type, object]] = Counter()
         self._when_idle: Callable[[], object] | None = None
         self.strangers: set[str] = set()
-        """The ids, as JSON, of what was answered but not posted here. Who takes note of them empties it."""
+        """The ids, as JSON, of what was answered, or cancelled, but not posted here. Who takes note empties it."""
         self.endpoint = ""
         """Path and query that the client posts to; empty until the stream named it."""
 
@@ -58,12 +58,22 @@ class Tap:
         if kind_of(message) is Kind.REQUEST:
             self._due[_key(message["id"])] += 1
         elif message.get("method") == "notifications/cancelled":
-            self._drop(members(message.get("params")).get("requestId"))
+            self._over(members(message.get("params")).get("requestId"))
 
     def forget(self, message: Message) -> None:
         """What the client posted was not accepted."""
         if kind_of(message) is Kind.REQUEST:
             self._drop(message["id"])
+
+    def cancelled(self, requests: Iterable[str]) -> None:
+        """The client cancelled these elsewhere: their ids, as JSON."""
+        for request in requests:
+            self._drop(json.loads(request))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no answer is due."""
+        return not self._due
 
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call this as soon as no answer is due, at once if none is."""
@@ -81,9 +91,12 @@ class Tap:
 
     def _settle(self, message: Message) -> None:
         if kind_of(message) is Kind.RESPONSE:
-            if _key(message["id"]) not in self._due:
-                self.strangers.add(_text(message["id"]))
-            self._drop(message["id"])
+            self._over(message["id"])
+
+    def _over(self, request_id: object) -> None:
+        if _key(request_id) not in self._due:
+            self.strangers.add(_text(request_id))
+        self._drop(request_id)
 
     def _drop(self, request_id: object) -> None:
         key = _key(request_id)

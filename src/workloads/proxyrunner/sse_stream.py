@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 15.0
 _ENOUGH = 2**16
 _LOOK = 0.25
-"""Seconds between two looks for what is awaited of other proxies, when the stream is to end or the store was away."""
+"""Seconds between two looks for what was asked for at other proxies, while the stream is to end."""
 
 
 class SseStream:
@@ -105,28 +106,36 @@ class SseStream:
             if not self._sharing:
                 self._tap.strangers.clear()
             elif self._tap.strangers and (self._settling is None or self._settling.done()):
-                self._settling = asyncio.create_task(self._settle(), name="workloads-sse-settling")
+                self._settling = asyncio.create_task(self._settle_if_possible(), name="workloads-sse-settling")
         await send({"type": "http.response.body", "body": b""})
 
     async def _settle(self) -> None:
-        """Tell who posted elsewhere that it was answered. The client need not wait for that."""
+        """Tell that what was posted elsewhere was answered. The client need not wait for that.
+
+        What cannot be told now is told with the next answer, or when the stream is to end.
+        """
         assert self._visit is not None
         while strangers := self._tap.strangers.copy():
-            try:
-                await self._visit.settle(strangers)
-            except SessionStoreUnavailableError:
-                await asyncio.sleep(_LOOK)
-            else:
-                self._tap.strangers -= strangers
+            await self._visit.settle(strangers)
+            self._tap.strangers -= strangers
+
+    async def _settle_if_possible(self) -> None:
+        with contextlib.suppress(SessionStoreUnavailableError):
+            await self._settle()
 
     def _end_when_idle(self, end: Callable[[], None]) -> None:
         self._ending = asyncio.create_task(self._end(end), name="workloads-sse-ending")
 
     async def _end(self, end: Callable[[], None]) -> None:
-        """End the stream when all answers have come, whichever proxy they were asked for at."""
+        """End the stream when all answers have come, whichever proxy they were asked for at, or cancelled at."""
         assert self._visit is not None
         try:
-            while await self._visit.ending():  # noqa: ASYNC110  # others tell the store only
+            while True:
+                await self._settle()
+                due, cancelled = await self._visit.ending()
+                self._tap.cancelled(cancelled)
+                if not due and self._tap.idle:
+                    break
                 await asyncio.sleep(_LOOK)
         except SessionStoreUnavailableError as error:
             _log.warning("other proxies may await answers on a stream that ends", extra={"reason": error.reason})

@@ -49,11 +49,11 @@ def test_a_stream_may_end_when_nothing_is_awaited_on_it(storage):
     async def body(awaited, session, manager):
         await asyncio.gather(*(awaited.expect(session, request, None) for request in ("1", '"1"', "2")))
         await awaited.expect(session, "2", None)
-        assert await awaited.end(session, None)
+        assert await awaited.end(session, None) == (True, [])
         await awaited.settle(session, ("1", "3"), None)
-        assert await awaited.end(session, None)
+        assert await awaited.end(session, None) == (True, [])
         await asyncio.gather(*(awaited.settle(session, (request,), None) for request in ("2", '"1"')))
-        while await awaited.end(session, None):  # a look may be behind, not for ever
+        while (await awaited.end(session, None))[0]:  # a look may be behind, not for ever
             pass
 
     kept(body, Behind() if storage is Behind else None)
@@ -61,10 +61,22 @@ def test_a_stream_may_end_when_nothing_is_awaited_on_it(storage):
 
 def test_nothing_is_posted_whose_answer_would_miss_the_end_of_its_stream():
     async def body(awaited, session, manager):
-        assert not await awaited.end(session, None)
+        assert await awaited.end(session, None) == (False, [])
         with pytest.raises(UnavailableError, match="about to end"):
             await awaited.expect(session, "1", None)
-        assert not await awaited.end(session, None)
+        assert await awaited.end(session, None) == (False, [])
+
+    kept(body)
+
+
+def test_who_holds_a_stream_is_told_what_of_its_own_was_cancelled_elsewhere():
+    async def body(awaited, session, manager):
+        await awaited.expect(session, "1", None)
+        await awaited.cancel(session, "1", None)
+        assert await awaited.end(session, None) == (False, [])
+        for number in range(200):
+            await awaited.cancel(session, str(number), None)
+        assert await awaited.end(session, None) == (False, [str(number) for number in range(100, 200)])
 
     kept(body)
 
@@ -75,7 +87,7 @@ def test_what_was_read_before_a_change_was_heard_of_is_not_taken_for_what_there_
         assert manager.storage.old is not None, "the next look does not see that"
         await awaited.settle(session, ("1",), None)
         manager.storage.old = None
-        assert not await awaited.end(session, None)
+        assert await awaited.end(session, None) == (False, [])
 
     kept(body, Behind())
 
@@ -86,6 +98,6 @@ def test_of_a_session_that_is_over_nothing_is_awaited():
             awaited, session = Awaited(manager), Session(id="gone", type="sse")
             await awaited.expect(session, "1", None)
             await awaited.settle(session, ("1",), None)
-            assert not await awaited.end(session, None)
+            assert await awaited.end(session, None) == (False, [])
 
     run(whole())

@@ -76,6 +76,19 @@ def test_what_is_no_request_needs_no_answer(ledger, tap, body):
     assert idle(tap)
 
 
+def test_what_was_posted_elsewhere_is_noted_when_it_is_answered_or_cancelled_here(ledger, tap):
+    ledger.posted(TARGET, asks(1))
+    for request_id in (1, "1", 2):
+        tap.feed(answers(request_id))
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 3}}
+    ledger.posted(TARGET, json.dumps(cancel).encode())
+    assert tap.strangers == {'"1"', "2", "3"}
+    ledger.posted(TARGET, asks(4))
+    assert not tap.idle
+    tap.cancelled(["5", "4"])
+    assert tap.idle
+
+
 def test_clients_with_their_own_streams_do_not_wait_for_each_other(ledger, tap):
     other = ledger.watch("/sse")
     other.feed(ENDPOINT.replace(b"=a", b"=b"))

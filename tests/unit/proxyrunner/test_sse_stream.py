@@ -53,6 +53,7 @@ class SharingVisit(Visit):
         super().__init__()
         self.away = 0
         self.due = True
+        self.cancelled = []
 
     async def settle(self, requests):
         self.reach("settle", *requests)
@@ -60,7 +61,7 @@ class SharingVisit(Visit):
 
     async def ending(self):
         self.reach("ending")
-        return self.due
+        return self.due, self.cancelled
 
     def reach(self, *told):
         self.told.append(told)
@@ -134,8 +135,12 @@ def test_where_it_does_not_matter_nothing_is_waited_for():
     run(body())
 
 
-@pytest.mark.parametrize("away", [0, 2])
-def test_who_posted_elsewhere_is_told_that_it_was_answered_once_the_store_can_be_reached(away, monkeypatch):
+def answer_to(request_id):
+    return b'data: {"jsonrpc":"2.0","id":%s,"result":{}}\n\n' % request_id.encode()
+
+
+@pytest.mark.parametrize("away", [0, 1])
+def test_that_what_was_posted_elsewhere_was_answered_is_told_at_once_or_when_the_store_is_back(away, monkeypatch):
     monkeypatch.setattr("workloads.proxyrunner.sse_stream._LOOK", 0.0)
 
     async def body():
@@ -147,14 +152,39 @@ def test_who_posted_elsewhere_is_told_that_it_was_answered_once_the_store_can_be
         )
         await stream.open()
         ledger.posted(ENDPOINT, b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
-        for request_id in (b"1", b'"x"'):
-            stream._answer.parts.append(b'data: {"jsonrpc":"2.0","id":' + request_id + b',"result":{}}\n\n')
+        stream._answer.parts += [answer_to("1"), answer_to('"x"')]
         exchanges = Exchanges()
         relaying = asyncio.create_task(relayed(stream, exchanges))
-        await until(lambda: not visit.due)
-        assert visit.told[1:] == [("settle", '"x"')] * (away + 1)
+        await until(lambda: visit.told[1:])
         await exchanges.finish()
         assert (await relaying)[-1] == b""
+        assert visit.told[1:] == [("settle", '"x"')] * (away + 1) + [("ending",)]
+        await stream.close()
+
+    run(body())
+
+
+def test_what_is_cancelled_elsewhere_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.sse_stream._LOOK", 0.0)
+
+    async def body():
+        visit = SharingVisit()
+        visit.due = False
+        ledger = SseLedger()
+        stream = SseStream(
+            Answer(b"event: endpoint\ndata: " + ENDPOINT.encode() + b"\n\n"), ledger.watch("/sse"), visit
+        )
+        await stream.open()
+        ledger.posted(ENDPOINT, b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+        exchanges = Exchanges()
+        relaying = asyncio.create_task(relayed(stream, exchanges))
+        await until(lambda: exchanges.streams)
+        ending = asyncio.create_task(exchanges.finish())
+        await until(lambda: visit.told.count(("ending",)) > 2)
+        assert not relaying.done()
+        visit.cancelled = ["1"]
+        await ending
+        await relaying
         await stream.close()
 
     run(body())
