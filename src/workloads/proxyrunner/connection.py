@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
             self._refuse(f"HTTP/{version} is not spoken here; use HTTP/1.1.", 505)
             return
         target = httptools.parse_url(self._url)
-        if target.host is not None:
+        if target.host:
             headers = with_host_of(self._url, headers)
         raw_path = target.path or b"/"  # a whole URL may have none (RFC 9112, section 3.2.2)
         path = raw_path.decode("ascii")
