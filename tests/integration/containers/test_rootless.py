@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from tests.support import engines
 from tests.support.waiting import wait_until
 
-from workloads import RunConfig, detect_runtime
+from workloads import RunConfig, RunConfigError, detect_runtime
 from workloads.runtimes.protocol import Owner
 from workloads.runtimes.registry import load_runtime
 
@@ -54,6 +55,19 @@ def test_the_user_finds_it(rootless):
     runtime, endpoint, without_root = json.loads(done.stdout)
     assert (runtime, endpoint) == ("podman", rootless.url)
     assert without_root
+
+
+def test_limits_are_refused_if_it_only_takes_them(rootless, monkeypatch):
+    with closing(rootless.client()) as client:
+        host = client.create_host_config(mem_limit=2**26)
+        identity = client.create_container(rootless.busybox, command=["idle"], host_config=host)["Id"]
+        keeps = client.inspect_container(identity)["HostConfig"]["Memory"] == 2**26
+        client.remove_container(identity)
+    monkeypatch.setenv("CONTAINER_HOST", rootless.url)
+    refused = contextlib.nullcontext() if keeps else pytest.raises(RunConfigError, match="keeps no limits")
+    config = RunConfig(name="a", image=rootless.busybox, transport="stdio", command=["idle"], memory="64m")
+    with closing(load_runtime("podman")) as runtime, refused:
+        runtime.preflight(config)
 
 
 def test_a_server_runs_on_it_and_is_reached_here(rootless, monkeypatch, tmp_path):

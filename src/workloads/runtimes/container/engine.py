@@ -7,6 +7,8 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from workloads.errors import MissingDependencyError, RuntimeUnavailableError
 from workloads.runtimes.container.faults import faults
 from workloads.runtimes.engines import DOCKER, Engines
@@ -17,13 +19,27 @@ if TYPE_CHECKING:
 
     from docker import APIClient
 
-__all__ = ("Engine", "agreed_version")
+__all__ = ("Engine", "Traits", "agreed_version", "traits_of")
 
 _NEWEST_API = "1.44"
 """The newest API that every release of the SDK knows which this library can be installed with."""
 _TIMEOUT = 60.0
 _NO_INIT = "N/A"
 _KEPT_IDLE = 8
+
+
+@attrs.frozen
+class Traits:
+    """What an engine can do.
+
+    Attributes:
+        init: Whether it can put a small init in front of a server. Of Podman that is not known before it fails.
+        limits: Whether it keeps limits of memory, processors and processes. Without root and with old cgroups it takes
+            them and does nothing.
+    """
+
+    init: bool
+    limits: bool
 
 
 class Engine:
@@ -44,7 +60,7 @@ class Engine:
         self._url = url
         self._environ = environ
         self._version = ""
-        self._init: bool | None = None
+        self._traits: Traits | None = None
         self._idle: list[APIClient] = []
         self._lock = Lock()
         self._pid = os.getpid()
@@ -68,17 +84,16 @@ class Engine:
             self._url = found.endpoint
         return self._url
 
-    def has_init(self) -> bool:
-        """Whether it can put a small init in front of a server. Of Podman that is not known before it fails.
+    def traits(self) -> Traits:
+        """What it can do, asked once.
 
         Raises:
             RuntimeUnavailableError: The engine does not answer.
         """
-        if self._init is None:
+        if self._traits is None:
             with self.client("cannot ask what it has") as client:
-                commit: Mapping[str, str] = client.info().get("InitCommit") or {}
-            self._init = self.name == DOCKER and commit.get("ID", _NO_INIT) != _NO_INIT
-        return self._init
+                self._traits = traits_of(self.name, client.info())
+        return self._traits
 
     @contextlib.contextmanager
     def client(self, doing: str, *, name: str = "") -> Generator[APIClient]:
@@ -163,6 +178,22 @@ class Engine:
                 with contextlib.closing(APIClient(base_url=self.url, version=_NEWEST_API, timeout=timeout)) as asking:
                     self._version = agreed_version(asking.version(api_version=False))
             return APIClient(base_url=self.url, version=self._version, timeout=timeout)
+
+
+def traits_of(name: str, told: Mapping[str, Any]) -> Traits:
+    """What an engine can do. Pure.
+
+    Args:
+        name: ``docker`` or ``podman``.
+        told: What it tells of itself.
+    """
+    commit: Mapping[str, str] = told.get("InitCommit") or {}
+    rootless = bool(told.get("Rootless")) or "name=rootless" in (told.get("SecurityOptions") or ())
+    delegated = told.get("CgroupVersion") == "2" and told.get("CgroupDriver") != "none"
+    return Traits(
+        init=name == DOCKER and commit.get("ID", _NO_INIT) != _NO_INIT,
+        limits=delegated or not rootless,
+    )
 
 
 def agreed_version(told: Mapping[str, Any]) -> str:

@@ -25,6 +25,12 @@ SCRATCH = ("/tmp", "/run", "/var/tmp")  # noqa: S108  # paths in the container, 
 _SCRATCH_OPTIONS = "rw,exec,nosuid,nodev,size=256m,mode=1777"
 _NANO = 10**9
 
+_LIMITS = ("memory", "cpus", "pids")
+_NO_LIMITS = (
+    "this engine runs without root and keeps no limits; leave it out, use an engine of root, or have cgroups of "
+    "version 2"
+)
+
 
 @attrs.frozen(kw_only=True)
 class Hardening:
@@ -81,18 +87,21 @@ class Hardening:
         return rights | limits
 
 
-def hardening(config: RunConfig, *, guarded: Iterable[str] = (), init: bool = False) -> Hardening:
+def hardening(config: RunConfig, *, guarded: Iterable[str] = (), init: bool = False, limits: bool = True) -> Hardening:
     """What confines the containers of a workload.
 
     Args:
         config: What shall run.
         guarded: Paths of this machine that only a privileged server may see: the engine's socket, the state folder.
         init: Whether the engine has an init to put in front of the server.
+        limits: Whether the engine keeps limits; some only take them.
 
     Raises:
         RunConfigError: Something is asked for that is refused; lists all of it.
     """
     confined, problems = confinement(config, guarded=guarded, init=init)
+    if not limits:
+        problems += [Problem(key, _NO_LIMITS) for key in _LIMITS if getattr(config, key)]
     if problems:
         raise RunConfigError(problems)
     return confined

@@ -115,7 +115,7 @@ class ContainerRuntime:
             config: What would be run; one that is not refused.
 
         Raises:
-            RunConfigError: It would show a server what none may see.
+            RunConfigError: It would show a server what none may see, or asks for limits that this engine does not keep.
             WorkloadFailedError: The image is not there, or what shall be mounted is not.
             RuntimeUnavailableError: The engine does not answer.
         """
@@ -206,7 +206,9 @@ class ContainerRuntime:
         """What confines a server, for which the engine and the application's folders are out of reach."""
         sockets = [each.url.removeprefix("unix://") for each in endpoints(os.environ) if each.url.startswith("unix://")]
         place = self._engine.url.removeprefix("unix://")
-        return hardening(config, guarded=(*sockets, place, *self._owner.folders), init=self._engine.has_init())
+        traits = self._engine.traits()
+        guarded = (*sockets, place, *self._owner.folders)
+        return hardening(config, guarded=guarded, init=traits.init, limits=traits.limits)
 
     def sightings(self, name: str = "") -> list[Sighting]:
         """The servers of the owner's workloads that there are, by one call however many there are.

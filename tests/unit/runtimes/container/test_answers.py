@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError
-from workloads.runtimes.container.engine import _is_here, agreed_version
+from workloads.runtimes.container.engine import _is_here, agreed_version, traits_of
 from workloads.runtimes.container.faults import faults
 from workloads.runtimes.container.frames import STDERR, STDOUT, FrameReader
 from workloads.runtimes.container.images import _reference, progress_of
@@ -171,6 +171,35 @@ def test_what_an_engine_refuses_is_the_failure_of_the_workload():
 )
 def test_the_version_that_is_spoken_is_the_newest_that_both_sides_know(newest, oldest, spoken):
     assert agreed_version({"ApiVersion": newest, "MinAPIVersion": oldest}) == spoken
+
+
+@pytest.mark.parametrize(
+    ("told", "limits"),
+    [
+        ({"CgroupVersion": "1"}, True),
+        ({"Rootless": False, "CgroupVersion": "1"}, True),
+        ({"Rootless": True, "CgroupVersion": "1"}, False),
+        ({"Rootless": True}, False),
+        ({"Rootless": True, "CgroupVersion": "2", "CgroupDriver": "systemd"}, True),
+        ({"SecurityOptions": ["name=rootless"], "CgroupVersion": "2", "CgroupDriver": "none"}, False),
+        ({"SecurityOptions": ["name=seccomp"], "CgroupVersion": "2", "CgroupDriver": "none"}, True),
+    ],
+)
+def test_an_engine_without_root_keeps_limits_only_where_it_may(told, limits):
+    assert traits_of("docker", told).limits is limits
+
+
+@pytest.mark.parametrize(
+    ("name", "commit", "init"),
+    [
+        ("docker", {"ID": "de40ad0"}, True),
+        ("docker", {"ID": "N/A"}, False),
+        ("docker", None, False),
+        ("podman", {"ID": "x"}, False),
+    ],
+)
+def test_an_engine_tells_whether_it_has_an_init(name, commit, init):
+    assert traits_of(name, {"InitCommit": commit}).init is init
 
 
 @pytest.mark.parametrize(

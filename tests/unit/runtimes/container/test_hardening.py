@@ -52,6 +52,13 @@ def test_limits_and_user_are_those_of_the_run_config():
     assert wanted.items() <= confined.host_config().items()
 
 
+def test_limits_are_refused_where_the_engine_would_only_take_them():
+    with pytest.raises(RunConfigError) as caught:
+        hardening(config(memory="64m", cpus="0.5", pids=20), limits=False)
+    assert [problem.path for problem in caught.value.problems] == ["memory", "cpus", "pids"]
+    assert hardening(config(), limits=False) == hardening(config())
+
+
 def test_privileged_is_only_what_the_profile_says():
     request = hardening(with_profile(privileged=True, read=("/:/host",))).host_config()
     mounted = [BoundMount("/", "/host", read_only=True).request()]
