@@ -10,7 +10,7 @@ import attrs
 if TYPE_CHECKING:
     import socket
 
-__all__ = ("DENIED", "OLDEST_API", "Pong", "UnsupportedAddressError", "connect", "ping")
+__all__ = ("DENIED", "OLDEST_API", "Pong", "UnsupportedAddressError", "connect", "ping", "version_numbers")
 
 OLDEST_API = (1, 40)
 """What the API of an engine must have: Docker 19.03, Podman 3.0."""
@@ -32,11 +32,13 @@ class Pong:
         engine: Who answered: ``docker`` or ``podman``; empty when no engine did.
         reason: Why none did, for people; empty when one did.
         absent: Whether there is nothing at all at this address.
+        api: The version of its API; empty when none did, or it does not tell.
     """
 
     engine: str
     reason: str = ""
     absent: bool = False
+    api: str = ""
 
 
 def ping(url: str, *, timeout: float = 1.0) -> Pong:
@@ -132,12 +134,16 @@ def _classify(head: bytes) -> Pong:
     podman = "libpod-api-version" in headers or headers.get("server", "").startswith("Libpod")
     if not version and not podman:
         return Pong("", "not a container engine: it does not tell its API version")
-    if version and _numbers(version) < OLDEST_API:
+    if version and version_numbers(version) < OLDEST_API:
         oldest = ".".join(map(str, OLDEST_API))
         return Pong("", f"too old: it speaks version {version} of its API, {oldest} is needed; update the engine")
-    return Pong("podman" if podman else "docker")
+    return Pong("podman" if podman else "docker", api=version)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """A version as numbers; what is none counts as 0."""
+def version_numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers, to be compared; what is none counts as 0.
+
+    Args:
+        version: Such as ``1.41``.
+    """
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))

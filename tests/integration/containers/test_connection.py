@@ -80,6 +80,36 @@ def test_a_docker_context_that_is_no_more_is_an_error_and_not_another_engine(doc
         asked()
 
 
+_PLACES = {
+    "docker": (
+        "var/run/docker.sock",
+        "run/user/docker.sock",
+        "home/.docker/run/docker.sock",
+        "home/.docker/desktop/docker.sock",
+        "home/.rd/docker.sock",
+        "home/.orbstack/run/docker.sock",
+        "home/.colima/default/docker.sock",
+    ),
+    "podman": (
+        "var/run/podman/podman.sock",
+        "run/user/podman/podman.sock",
+        "home/.local/share/containers/podman/machine/podman.sock",
+        "tmp/podman/podman-machine-default-api.sock",
+    ),
+}
+
+
+def test_an_engine_is_found_in_each_well_known_place(each_engine):
+    """Of root, without root, in virtual machines, and of Docker Desktop, Rancher Desktop, OrbStack and Colima."""
+    for place in _PLACES[each_engine.name]:
+        with fake_engine.short_folder() as root:
+            (root / place).parent.mkdir(parents=True)
+            (root / place).symlink_to(each_engine.socket)
+            environ = {"HOME": f"{root}/home", "XDG_RUNTIME_DIR": f"{root}/run/user", "TMPDIR": f"{root}/tmp"}
+            found = detect_runtime(environ=environ, root=root)
+            assert (found.runtime, found.chosen.endpoint) == (each_engine.name, f"unix://{root / place}")
+
+
 @pytest.mark.needs("docker")
 def test_a_socket_that_is_not_for_this_user_is_named_with_cause_and_remedy(docker_engine):
     mode = docker_engine.place.folder.stat().st_mode

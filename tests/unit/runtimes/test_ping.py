@@ -25,14 +25,14 @@ def folder():
 @pytest.mark.parametrize(("answer", "engine"), [(DOCKER, "docker"), (PODMAN, "podman")], ids=["docker", "podman"])
 def test_an_engine_is_told_by_its_headers(folder, answer, engine):
     with serving(answer, path=folder / "s") as served:
-        assert ping(served.url) == Pong(engine)
+        assert ping(served.url) == Pong(engine, api="1.45" if engine == "docker" else "1.41")
     assert served.requests == ["GET /_ping HTTP/1.1"]
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "http"])
 def test_an_engine_is_asked_over_tcp(scheme):
     with serving(DOCKER) as served:
-        assert ping(served.url.replace("tcp", scheme)) == Pong("docker")
+        assert ping(served.url.replace("tcp", scheme)) == Pong("docker", api="1.45")
 
 
 def test_an_answer_in_pieces_is_read_to_its_end(folder):
@@ -47,7 +47,7 @@ def test_an_answer_in_pieces_is_read_to_its_end(folder):
         )
         argv = [sys.executable, "-c", script, str(server.fileno()), PODMAN.decode()]
         with subprocess.Popen(argv, pass_fds=[server.fileno()]):
-            assert ping(f"unix://{folder}/s", timeout=10) == Pong("podman")
+            assert ping(f"unix://{folder}/s", timeout=10) == Pong("podman", api="1.41")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_an_engine_that_is_too_old_is_told_with_both_versions(folder, answer, ve
 
 def test_an_engine_of_the_oldest_version_is_taken(folder):
     with serving(DOCKER.replace(b"1.45", b"1.40"), path=folder / "s") as served:
-        assert ping(served.url) == Pong("docker")
+        assert ping(served.url) == Pong("docker", api="1.40")
 
 
 def test_a_socket_that_is_not_there_is_absent(folder):

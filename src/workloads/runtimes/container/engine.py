@@ -7,39 +7,23 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from workloads.errors import MissingDependencyError, RuntimeUnavailableError
 from workloads.runtimes.container.faults import faults
 from workloads.runtimes.engines import DOCKER, Engines
-from workloads.runtimes.ping import connect
+from workloads.runtimes.ping import connect, ping, version_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from docker import APIClient
 
-__all__ = ("Engine", "Traits", "agreed_version", "traits_of")
+__all__ = ("Engine", "agreed_version", "keeps_limits")
 
 _NEWEST_API = "1.44"
 """The newest API that every release of the SDK knows which this library can be installed with."""
 _TIMEOUT = 60.0
 _NO_INIT = "N/A"
 _KEPT_IDLE = 8
-
-
-@attrs.frozen
-class Traits:
-    """What an engine can do.
-
-    Attributes:
-        init: Whether it can put a small init in front of a server. Of Podman that is not known before it fails.
-        limits: Whether it keeps limits of memory, processors and processes. Without root and with old cgroups it takes
-            them and does nothing.
-    """
-
-    init: bool
-    limits: bool
 
 
 class Engine:
@@ -60,7 +44,7 @@ class Engine:
         self._url = url
         self._environ = environ
         self._version = ""
-        self._traits: Traits | None = None
+        self._told: Mapping[str, Any] | None = None
         self._idle: list[APIClient] = []
         self._lock = Lock()
         self._pid = os.getpid()
@@ -84,16 +68,24 @@ class Engine:
             self._url = found.endpoint
         return self._url
 
-    def traits(self) -> Traits:
-        """What it can do, asked once.
+    def has_init(self) -> bool:
+        """Whether it can put a small init in front of a server. Of Podman that is not known before it fails.
 
         Raises:
             RuntimeUnavailableError: The engine does not answer.
         """
-        if self._traits is None:
-            with self.client("cannot ask what it has") as client:
-                self._traits = traits_of(self.name, client.info())
-        return self._traits
+        if self.name != DOCKER:
+            return False
+        commit: Mapping[str, str] = self._about().get("InitCommit") or {}
+        return commit.get("ID", _NO_INIT) != _NO_INIT
+
+    def keeps_limits(self) -> bool:
+        """Whether it keeps limits of memory, processors and processes, or only takes them.
+
+        Raises:
+            RuntimeUnavailableError: The engine does not answer.
+        """
+        return keeps_limits(self._about())
 
     @contextlib.contextmanager
     def client(self, doing: str, *, name: str = "") -> Generator[APIClient]:
@@ -173,43 +165,53 @@ class Engine:
         except ImportError as error:
             raise MissingDependencyError("docker", f"runtime {self.name!r}") from error
         self._knock(doing)
+        if not self._version:
+            self._version = self._agree(doing)
         with faults(self.name, self.url, doing):
-            if not self._version:
-                with contextlib.closing(APIClient(base_url=self.url, version=_NEWEST_API, timeout=timeout)) as asking:
-                    self._version = agreed_version(asking.version(api_version=False))
             return APIClient(base_url=self.url, version=self._version, timeout=timeout)
 
+    def _agree(self, doing: str) -> str:
+        """Find out in which version to ask it. Podman takes more than a second to tell all of its versions."""
+        pong = ping(self.url, timeout=_TIMEOUT)
+        if not pong.engine:
+            raise RuntimeUnavailableError(self.name, f"{doing}: {self.url}: {pong.reason}")
+        if pong.api and version_numbers(pong.api) <= version_numbers(_NEWEST_API):
+            return pong.api
+        from docker import APIClient
 
-def traits_of(name: str, told: Mapping[str, Any]) -> Traits:
-    """What an engine can do. Pure.
+        with (
+            faults(self.name, self.url, doing),
+            contextlib.closing(APIClient(base_url=self.url, version=_NEWEST_API, timeout=_TIMEOUT)) as asking,
+        ):
+            told = asking.version(api_version=False)
+        return agreed_version(str(told["ApiVersion"]), str(told.get("MinAPIVersion") or ""))
+
+    def _about(self) -> Mapping[str, Any]:
+        """What it tells of itself, asked once, for Podman takes half a second."""
+        if self._told is None:
+            with self.client("cannot ask what it has") as client:
+                self._told = client.info()
+        return self._told
+
+
+def keeps_limits(told: Mapping[str, Any]) -> bool:
+    """Whether an engine keeps limits. Without root, with old cgroups or with none of its own, it only takes them. Pure.
 
     Args:
-        name: ``docker`` or ``podman``.
-        told: What it tells of itself.
+        told: What the engine tells of itself.
     """
-    commit: Mapping[str, str] = told.get("InitCommit") or {}
     rootless = bool(told.get("Rootless")) or "name=rootless" in (told.get("SecurityOptions") or ())
-    delegated = told.get("CgroupVersion") == "2" and told.get("CgroupDriver") != "none"
-    return Traits(
-        init=name == DOCKER and commit.get("ID", _NO_INIT) != _NO_INIT,
-        limits=delegated or not rootless,
-    )
+    return not rootless or (told.get("CgroupVersion") == "2" and told.get("CgroupDriver") != "none")
 
 
-def agreed_version(told: Mapping[str, Any]) -> str:
+def agreed_version(newest: str, oldest: str) -> str:
     """The version of the API to speak: the newest that both sides know, else the oldest that the engine still does.
 
     Args:
-        told: What the engine tells of its versions.
+        newest: The newest that the engine knows.
+        oldest: The oldest that it still does; empty when it does not tell.
     """
-    newest, oldest = str(told["ApiVersion"]), str(told.get("MinAPIVersion") or "")
-    if _numbers(newest) <= _numbers(_NEWEST_API):
-        return newest
-    return oldest if oldest and _numbers(oldest) > _numbers(_NEWEST_API) else _NEWEST_API
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
+    return min(newest, max(oldest, _NEWEST_API, key=version_numbers), key=version_numbers)
 
 
 def _is_here(url: str) -> bool:

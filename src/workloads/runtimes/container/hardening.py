@@ -107,6 +107,15 @@ def hardening(config: RunConfig, *, guarded: Iterable[str] = (), init: bool = Fa
     return confined
 
 
+def wants_limits(config: RunConfig) -> bool:
+    """Whether a run config asks for limits, beyond those that every container has.
+
+    Args:
+        config: The run config.
+    """
+    return any(getattr(config, key) for key in _LIMITS)
+
+
 def confinement(
     config: RunConfig, *, guarded: Iterable[str] = (), init: bool = False
 ) -> tuple[Hardening, list[Problem]]:

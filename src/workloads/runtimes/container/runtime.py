@@ -14,7 +14,7 @@ from workloads.model import Capability, Isolation, TransportType
 from workloads.runtimes.container import admission
 from workloads.runtimes.container.engine import Engine
 from workloads.runtimes.container.events import ContainerEvents, changed_workload
-from workloads.runtimes.container.hardening import hardening
+from workloads.runtimes.container.hardening import hardening, wants_limits
 from workloads.runtimes.container.images import described, ensure_image, image_id
 from workloads.runtimes.container.labels import selector
 from workloads.runtimes.container.leftovers import end_containers, remove_containers
@@ -206,9 +206,9 @@ class ContainerRuntime:
         """What confines a server, for which the engine and the application's folders are out of reach."""
         sockets = [each.url.removeprefix("unix://") for each in endpoints(os.environ) if each.url.startswith("unix://")]
         place = self._engine.url.removeprefix("unix://")
-        traits = self._engine.traits()
         guarded = (*sockets, place, *self._owner.folders)
-        return hardening(config, guarded=guarded, init=traits.init, limits=traits.limits)
+        limits = not wants_limits(config) or self._engine.keeps_limits()
+        return hardening(config, guarded=guarded, init=self._engine.has_init(), limits=limits)
 
     def sightings(self, name: str = "") -> list[Sighting]:
         """The servers of the owner's workloads that there are, by one call however many there are.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.errors import RuntimeUnavailableError, WorkloadFailedError
-from workloads.runtimes.container.engine import _is_here, agreed_version, traits_of
+from workloads.runtimes.container.engine import _is_here, agreed_version, keeps_limits
 from workloads.runtimes.container.faults import faults
 from workloads.runtimes.container.frames import STDERR, STDOUT, FrameReader
 from workloads.runtimes.container.images import _reference, progress_of
@@ -166,11 +166,11 @@ def test_what_an_engine_refuses_is_the_failure_of_the_workload():
         ("1.52", "1.24", "1.44"),
         ("1.52", "1.44", "1.44"),
         ("1.100", "1.60", "1.60"),
-        ("1.60", None, "1.44"),
+        ("1.60", "", "1.44"),
     ],
 )
 def test_the_version_that_is_spoken_is_the_newest_that_both_sides_know(newest, oldest, spoken):
-    assert agreed_version({"ApiVersion": newest, "MinAPIVersion": oldest}) == spoken
+    assert agreed_version(newest, oldest) == spoken
 
 
 @pytest.mark.parametrize(
@@ -186,20 +186,7 @@ def test_the_version_that_is_spoken_is_the_newest_that_both_sides_know(newest, o
     ],
 )
 def test_an_engine_without_root_keeps_limits_only_where_it_may(told, limits):
-    assert traits_of("docker", told).limits is limits
-
-
-@pytest.mark.parametrize(
-    ("name", "commit", "init"),
-    [
-        ("docker", {"ID": "de40ad0"}, True),
-        ("docker", {"ID": "N/A"}, False),
-        ("docker", None, False),
-        ("podman", {"ID": "x"}, False),
-    ],
-)
-def test_an_engine_tells_whether_it_has_an_init(name, commit, init):
-    assert traits_of(name, {"InitCommit": commit}).init is init
+    assert keeps_limits(told) is limits
 
 
 @pytest.mark.parametrize(
