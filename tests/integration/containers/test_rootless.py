@@ -15,6 +15,8 @@ from tests.support import engines
 from tests.support.waiting import wait_until
 
 from workloads import RunConfig, RunConfigError, detect_runtime
+from workloads.errors import WorkloadFailedError
+from workloads.runtimes.container.engine import Engine
 from workloads.runtimes.protocol import Owner
 from workloads.runtimes.registry import load_runtime
 
@@ -87,6 +89,13 @@ def test_a_server_runs_on_it_and_is_reached_here(rootless, monkeypatch, tmp_path
                 return False
 
         wait_until(answers)
+        with closing(Engine("podman", rootless.url)) as engine:
+            has_cgroups = engine.keeps_limits()
+        if has_cgroups:
+            assert runtime.stats("a")[0].cpu_seconds > 0
+        else:
+            with pytest.raises(WorkloadFailedError, match="cannot tell what one container uses"):
+                runtime.stats("a")
         assert [each.state for each in runtime.sightings("a")] == ["running"]
         runtime.end("a", 5.0)
         replica.wait(30)

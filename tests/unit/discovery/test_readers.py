@@ -121,7 +121,7 @@ def test_closing_ends_a_watch_that_waits(discoverer):
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(next, watch, "closed")
         watch.close()
-        assert waiting.result(5) == "closed"
+        assert waiting.result(60) == "closed"
     watch.close()
     assert list(watch) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from workloads.errors import WorkloadFailedError
 from workloads.model import ReplicaStats
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def measured(engine: Engine, name: str, containers: Mapping[int, str]) -> list[R
 
     with ThreadPoolExecutor(min(len(containers), _AT_ONCE), thread_name_prefix="workloads-stats") as pool:
         answers = pool.map(asked, containers.values())
-        found = [stats_of(answer, index) for index, answer in zip(containers, answers, strict=True)]
+        told = list(zip(containers, answers, strict=True))
+    found = [stats_of(answer, index) for index, answer in told]
+    # Whatever runs has processes that ran. Without root and with old cgroups, Podman tells of the whole machine.
+    if any(each is not None and not each.cpu_seconds and not each.pids for each in found):
+        raise WorkloadFailedError(name, "its engine runs without root and cannot tell what one container uses")
     return sorted((each for each in found if each is not None), key=lambda each: each.index)
 
 
