@@ -63,18 +63,40 @@ class Calls:
         for _ in range(self._target.max_connections):
             self._slots.release()
 
-    async def ask(self, command: Callable[[], Awaitable[T]], *, session_id: str = "") -> T:
+    async def attempt(self, command: Callable[[], Awaitable[T | None]]) -> T | None:
+        """The answer to a command that ends in time by itself: it needs no slot, and no limit of time to be set.
+
+        Args:
+            command: Sends it.
+
+        Returns:
+            The answer; None when it was lost, so that it is worth asking again.
+
+        Raises:
+            SessionStoreUnavailableError: There is no answer.
+        """
+        self.check()
+        try:
+            return await command()
+        except FAILURES as error:
+            if is_lost(error):
+                return None
+            failure = self._failure(error, "")
+        raise failure
+
+    async def ask(self, command: Callable[[], Awaitable[T]], *, session_id: str = "", spent: float = 0.0) -> T:
         """The answer to a command that can be repeated.
 
         Args:
             command: Sends it.
             session_id: The session that it is about.
+            spent: Seconds of the time to end in that were spent on it already.
 
         Raises:
             SessionStoreUnavailableError: There is no answer.
             CorruptSessionError: The session's value is no text.
         """
-        value, _ = await self._ask(command, session_id)
+        value, _ = await self._ask(command, session_id, spent)
         return value
 
     async def ask_once(self, command: Callable[[], Awaitable[object]], *, session_id: str) -> Answer:
@@ -117,20 +139,22 @@ class Calls:
         if self._closed:
             raise self.unavailable("")
 
-    async def _ask(self, command: Callable[[], Awaitable[T]], session_id: str) -> tuple[T, bool]:
+    async def _ask(self, command: Callable[[], Awaitable[T]], session_id: str, spent: float = 0.0) -> tuple[T, bool]:
         self.check()
         # What redis-py raised can hold what it sent. Errors are raised after it is gone, so that none refers to it.
         try:
-            async with asyncio.timeout(self.limit), self._slots:
+            async with asyncio.timeout(self.limit - spent), self._slots:
                 if not self._closed:
                     return await self._repeat(command)
-                damaged, reason = False, ""
+                failure = self.unavailable("")
         except FAILURES as error:
-            damaged = isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
-            reason = self.explain(error)
-        if damaged:
-            raise CorruptSessionError(session_id, str(self._target), "its value is no text")
-        raise self.unavailable(reason)
+            failure = self._failure(error, session_id)
+        raise failure
+
+    def _failure(self, error: Exception, session_id: str) -> SessionStoreUnavailableError:
+        if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
+            return CorruptSessionError(session_id, str(self._target), "its value is no text")
+        return self.unavailable(self.explain(error))
 
     async def _repeat(self, command: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
         repeated = False

@@ -80,6 +80,16 @@ class Line:
         self._exchange: _Exchange | None = None
         self._closed = False
 
+    def ask_at_once(self, commands: bytes, count: int) -> Future[list[Any]] | None:
+        """As :meth:`ask`, if the connection is there; then it ends within the timeout. None when it is not.
+
+        Args:
+            commands: The commands, packed.
+            count: How many they are.
+        """
+        exchange = self._exchange
+        return exchange.ask(commands, count) if exchange is not None and self._is_good(exchange) else None
+
     async def ask(self, commands: bytes, count: int) -> list[Any]:
         """The answers to commands, which travel together. Whoever is cancelled disturbs none of the others.
 
@@ -90,10 +100,7 @@ class Line:
         Raises:
             redis.exceptions.RedisError: There are none, or one of them is an error.
         """
-        exchange = self._exchange
-        if exchange is None or not self._is_good(exchange):
-            exchange = await self._open()
-        return await exchange.ask(commands, count)
+        return await (self.ask_at_once(commands, count) or (await self._open()).ask(commands, count))
 
     async def close(self) -> None:
         """End the connection, and all questions. Can be repeated."""

@@ -173,8 +173,12 @@ class RedisStorage:
         if not ids:
             return found
         keys = list(map(self._key, ids))
-        sent = time.monotonic()
-        values, times = await self._calls.ask(lambda: self._link.peek(keys))
+        sent = begun = time.monotonic()
+        answer = await self._calls.attempt(lambda: self._link.glance(keys))
+        if answer is None:
+            sent = time.monotonic()
+            answer = await self._calls.ask(lambda: self._link.peek(keys), spent=sent - begun)
+        values, times = answer
         elapsed = time.monotonic() - sent
         for session_id, raw, milliseconds in zip(ids, values, times, strict=True):
             if raw is not None:
