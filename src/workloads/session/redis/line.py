@@ -181,14 +181,11 @@ class _Exchange(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
-        gets = self._reader.gets
         try:
-            while (value := gets()) is not _MORE:
-                if isinstance(value, _Push):  # told to whoever is connected, such as that it moves
-                    continue
-                self._answers.append(value)
-                if not self._waiting or len(self._answers) == self._waiting[0][1]:
-                    self._hand_over()
+            self._answers += iter(self._reader.gets, _MORE)
+            if _Push in map(type, self._answers):  # told to whoever is connected, such as that it moves
+                self._answers = [each for each in self._answers if type(each) is not _Push]
+            self._hand_over()
         except InvalidResponse as error:
             self._give_up(error)
 
@@ -208,18 +205,15 @@ class _Exchange(asyncio.Protocol):
             self._give_up(RedisTimeoutError("it did not answer in time"))
 
     def _hand_over(self) -> None:
-        """Give the first who waits all its answers."""
-        if not self._waiting:
+        """Give those who wait their answers, as far as all of them are there."""
+        answers, begin = self._answers, 0
+        while self._waiting and begin + self._waiting[0][1] <= len(answers):
+            waiter, count, _ = self._waiting.popleft()
+            _settle(waiter, answers[begin : begin + count])
+            begin += count
+        del answers[:begin]
+        if answers and not self._waiting:
             raise InvalidResponse("it answered what was not asked")
-        waiter, _, _ = self._waiting.popleft()
-        answers, self._answers = self._answers, []
-        if waiter.done():
-            return
-        error = next((each for each in answers if isinstance(each, Exception)), None)
-        if error is None:
-            waiter.set_result(answers)
-        else:
-            waiter.set_exception(error)
 
     def _give_up(self, error: Exception) -> None:
         self._end(error)
@@ -233,3 +227,14 @@ class _Exchange(asyncio.Protocol):
             answers, _, _ = self._waiting.popleft()
             if not answers.done():
                 answers.set_exception(copy(error))  # each of them gets a traceback of its own
+
+
+def _settle(waiter: Future[list[Any]], answers: list[Any]) -> None:
+    """Give who waits its answers, or the first of them that is an error."""
+    if waiter.done():
+        return
+    for answer in answers:
+        if isinstance(answer, Exception):
+            waiter.set_exception(answer)
+            return
+    waiter.set_result(answers)

@@ -15,7 +15,7 @@ from workloads.session.protocols import Peeked
 from workloads.session.redis.scripts import REPLACE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from redis.asyncio import Redis, RedisCluster
@@ -172,7 +172,7 @@ class RedisStorage:
         found: dict[str, Peeked] = {}
         if not ids:
             return found
-        keys = list(map(self._key, ids))
+        keys = self._keys(ids)
         sent = begun = time.monotonic()
         answer = await self._calls.attempt(lambda: self._link.glance(keys))
         if answer is None:
@@ -191,7 +191,7 @@ class RedisStorage:
     async def touch(self, session_ids: Collection[str]) -> frozenset[str]:
         """See :meth:`CoherentStorage.touch`."""
         ids = _unique(session_ids)
-        keys = list(map(self._key, ids))
+        keys = self._keys(ids)
         answer = await self._calls.ask(lambda: self._link.touch(keys, self._milliseconds)) if keys else []
         return frozenset(session_id for session_id, found in zip(ids, answer, strict=True) if found)
 
@@ -219,8 +219,13 @@ class RedisStorage:
             await close_client(self._client)  # what was connecting meanwhile
 
     def _key(self, session_id: str) -> bytes:
+        (key,) = self._keys([session_id])
+        return key
+
+    def _keys(self, session_ids: Sequence[str]) -> list[bytes]:
         # An id can hold what UTF-8 has no form for; it must not be taken for another's.
-        return self._prefix + session_id.encode("utf-8", "surrogatepass")
+        prefix = self._prefix
+        return [prefix + session_id.encode("utf-8", "surrogatepass") for session_id in session_ids]
 
     def _decode(self, session_id: str, raw: bytes) -> Session:
         try:
