@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
     from workloads.proxyrunner.replies import Reply
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
     Headers: TypeAlias = list[tuple[bytes, bytes]]
 
-__all__ = ("CONNECTION", "ClientConnection", "ClientGoneError", "cut", "follow", "header", "respond")
+__all__ = ("CONNECTION", "ClientConnection", "ClientGoneError", "Passage", "cut", "follow", "header", "respond")
 
 CONNECTION = "workloads.connection"
 """The key of the scope under which the listener puts the :class:`ClientConnection`."""
@@ -28,6 +28,9 @@ class ClientConnection(Protocol):
 
     lost: bool
     """Whether the client has gone."""
+
+    done: bool
+    """Whether the whole response has been written, as far as is known."""
 
     arrived: bool
     """Whether the whole request has come, so that nothing is to be waited for."""
@@ -41,6 +44,36 @@ class ClientConnection(Protocol):
 
     def abort(self) -> None:
         """Close the connection at once, whatever is still to be sent."""
+        ...
+
+    def passage(self, send: Send) -> Passage | None:
+        """Where the body of a response that has begun can go on without a message for each part.
+
+        Args:
+            send: What would be called with the messages. Who else sees them needs them.
+
+        Returns:
+            None where there is no such way.
+        """
+        ...
+
+
+class Passage(Protocol):
+    """Where parts of a body go, as they come, to a client."""
+
+    on_room: Callable[[], object] | None
+    """Called, on the loop, when there is room again."""
+
+    def pass_on(self, parts: Sequence[bytes | memoryview], *, last: bool) -> bool:
+        """Write parts of the body.
+
+        Args:
+            parts: The parts; what they show must not change any more.
+            last: Whether the body ends with them.
+
+        Returns:
+            Whether there is room for more.
+        """
         ...
 
 

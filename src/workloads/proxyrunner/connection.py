@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.clients import Clients
+    from workloads.proxyrunner.upstream.framing import Part
 
 __all__ = ("Connection",)
 
@@ -38,8 +39,9 @@ _MAX_HEAD = 2**20
 """Bytes a head may have, or what stands between two parts of a body or behind it; give or take what comes at once."""
 _AHEAD = 8
 """Requests that a client may send ahead, before it is held up."""
-_BUFFER = 2**18
-"""Bytes that may wait for the client, before who writes them is held up."""
+_BUFFER = 2**16
+"""Bytes that may wait for the client, before who writes them is held up. The loop writes a larger part at once, so that
+its memory serves for the next one."""
 
 
 class Connection(asyncio.Protocol):
@@ -82,8 +84,8 @@ class Connection(asyncio.Protocol):
         """A client has come."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(_BUFFER)
-        self.write: Callable[[bytes], None] = self._transport.write
-        self.write_all: Callable[[Sequence[bytes]], None] = self._transport.writelines
+        self.write: Callable[[Part], None] = self._transport.write
+        self.write_all: Callable[[Sequence[Part]], None] = self._transport.writelines
         self.server = _address(transport.get_extra_info("sockname"))
         self.client = _address(transport.get_extra_info("peername"))
         self._parser = self._new_parser()
@@ -110,6 +112,8 @@ class Connection(asyncio.Protocol):
         room, self.room = self.room, None
         if room is not None:
             room.set()
+        if self._turns and (on_room := self._turns[0].on_room) is not None:
+            on_room()
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it is a head that does not end, or trailers: the parser collects them."""

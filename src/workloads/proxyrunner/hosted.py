@@ -28,7 +28,7 @@ class HostedConnection:
         body: Whether the request has a body, which is then to be read first.
     """
 
-    arrived = False
+    arrived = done = False
 
     def __init__(self, receive: Receive, *, body: bool) -> None:
         """A client that has sent a request."""
@@ -60,6 +60,9 @@ class HostedConnection:
         elif not message.get("more_body", False):
             self._watch()
         return message
+
+    def passage(self, send: Send) -> None:
+        """None: the server around us takes nothing but messages."""
 
     async def close(self) -> None:
         """The exchange is over: look no more."""

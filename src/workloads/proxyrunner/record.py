@@ -10,7 +10,7 @@ from workloads.proxyrunner.asgi import header
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from workloads.proxyrunner.asgi import Headers, Message, Scope, Send
+    from workloads.proxyrunner.asgi import ClientConnection, Headers, Message, Passage, Scope, Send
 
 __all__ = ("RECORD", "Record", "record_of")
 
@@ -57,6 +57,18 @@ class Record:
         else:
             self.sent += len(message.get("body", b""))
         return self._send(message)
+
+    def passage(self, send: Send, connection: ClientConnection) -> Passage | None:
+        """The way past it to the client; what goes there is to be added to :attr:`sent`.
+
+        Args:
+            send: What would be called with messages.
+            connection: The client's connection.
+
+        Returns:
+            None where somebody else wants to see the answer go by.
+        """
+        return connection.passage(self._send) if send == self.send else None
 
     def lives_long(self, method: str, asked: Headers) -> bool:
         """Whether the answer is a stream that nobody expects to end.

@@ -7,7 +7,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from workloads.proxyrunner.upstream.framing import Part
 
 __all__ = ("Response", "whole")
 
@@ -73,7 +75,7 @@ class Response:
         self.head = head + b"\r\n"
         """The head, its empty line included."""
 
-    def part(self, body: bytes, *, last: bool) -> tuple[bytes, ...]:
+    def part(self, body: bytes, *, last: bool) -> Sequence[Part]:
         """What goes out for a part of the body.
 
         Args:
@@ -83,17 +85,30 @@ class Response:
         Raises:
             ValueError: The body is longer, or shorter, than the head says.
         """
+        return self.parts((body,) if body else (), last=last)
+
+    def parts(self, parts: Sequence[Part], *, last: bool) -> Sequence[Part]:
+        """As :meth:`part`, for several that come at once.
+
+        Args:
+            parts: The parts, none of them empty.
+            last: Whether they are the last ones.
+
+        Raises:
+            ValueError: The body is longer, or shorter, than the head says.
+        """
         if self._bodiless:
             return ()
+        size = sum(map(len, parts))
         if self._chunked:
-            if not body:
+            if not size:
                 return (_LAST_CHUNK,) if last else ()
-            return b"%x\r\n" % len(body), body, b"\r\n" + _LAST_CHUNK if last else b"\r\n"
+            return b"%x\r\n" % size, *parts, b"\r\n" + _LAST_CHUNK if last else b"\r\n"
         if self._left is not None:
-            self._left -= len(body)
+            self._left -= size
             if self._left < 0 or (last and self._left):
                 raise ValueError("the body of the response has not the length that its head tells")
-        return (body,) if body else ()
+        return parts
 
 
 def whole(status: int, text: str) -> bytes:

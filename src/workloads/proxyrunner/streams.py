@@ -61,7 +61,8 @@ class LongStream:
                     raise
                 assert self._task is not None
                 self._task.uncancel()
-                await self._finish()
+                if not self._connection.done:  # else the server has ended it just now
+                    await self._finish()
 
     async def _finish(self) -> None:
         try:

@@ -45,7 +45,7 @@ class TrailReader:
         self._text = bytearray()
         self._looked = 0
 
-    def feed(self, part: bytes) -> None:
+    def feed(self, part: bytes | memoryview) -> None:
         """The next part."""
         if len(self._text) + len(part) > _MAX_ANSWER:
             return

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from workloads.proxyrunner.response import Response, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from workloads.proxyrunner.asgi import Application, Headers, Message, Scope
+    from workloads.proxyrunner.asgi import Application, Headers, Message, Scope, Send
     from workloads.proxyrunner.connection import Connection
+    from workloads.proxyrunner.upstream.framing import Part
 
 __all__ = ("Turn",)
 
@@ -38,7 +39,7 @@ class Turn:
 
     __slots__ = (
         "_bodiless", "_chunks", "_connection", "_expects", "_held", "_news", "_parts", "_response", "_scope", "_size",
-        "_told", "arrived", "done", "keep_alive", "lost", "on_lost",
+        "_told", "arrived", "done", "keep_alive", "lost", "on_lost", "on_room",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
@@ -64,6 +65,8 @@ class Turn:
         """Whether the client has gone."""
         self.on_lost: Callable[[], object] | None = None
         """Called once, when the client goes meanwhile."""
+        self.on_room: Callable[[], object] | None = None
+        """Called when there is room again for more of the response."""
 
     @property
     def scope(self) -> Scope:
@@ -168,6 +171,23 @@ class Turn:
         if last:
             self._finish(response)
 
+    def passage(self, send: Send) -> Turn | None:
+        """See :class:`~workloads.proxyrunner.asgi.ClientConnection`."""
+        return self if send == self.send else None
+
+    def pass_on(self, parts: Sequence[Part], *, last: bool) -> bool:
+        """See :class:`~workloads.proxyrunner.asgi.Passage`.
+
+        Raises:
+            ValueError: The body has not the length that its head tells.
+        """
+        response = self._response
+        if response is not None and not self.lost:
+            self._write(response.parts(parts, last=last))
+            if last:
+                self._finish(response)
+        return self._connection.room is None
+
     def feed(self, part: bytes) -> bool:
         """A part of the body came. Returns whether that is enough for now."""
         if self.done:
@@ -221,7 +241,7 @@ class Turn:
         self._wake()
         self._connection.finished(self)
 
-    def _write(self, parts: tuple[bytes, ...]) -> None:
+    def _write(self, parts: Sequence[Part]) -> None:
         held, self._held = self._held, b""
         if held:
             parts = (held, *parts)

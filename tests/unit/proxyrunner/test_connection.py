@@ -378,6 +378,51 @@ def test_a_client_that_does_not_read_holds_up_who_answers():
     connected(body, application)
 
 
+def test_the_parts_of_a_body_can_go_out_without_messages():
+    rooms = []
+
+    async def application(scope, receive, send):
+        async def seen(message):
+            await send(message)
+
+        client = scope[CONNECTION]
+        assert client.passage(seen) is None
+        passage = client.passage(send)
+        passage.on_room = lambda: rooms.append("room")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        assert passage.pass_on([b"a", memoryview(b"bc")], last=False)
+        client._connection.pause_writing()
+        assert not passage.pass_on([b"d" * 2**14, b"e"], last=False)
+        client._connection.resume_writing()
+        assert passage.pass_on([], last=True)
+        assert client.done
+
+    async def body(connection, transport):
+        connection.data_received(GET + GET)
+        await turns()
+        assert transport.done[0].endswith(b"\r\n\r\n3\r\nabc\r\n")
+        assert transport.done[1:3] == [b"4001\r\n" + b"d" * 2**14 + b"e\r\n", b"0\r\n\r\n"]
+        assert transport.done[3].startswith(b"HTTP/1.1 200 OK\r\n")
+        assert rooms == ["room"] * 2
+
+    connected(body, application)
+
+
+def test_nothing_is_written_to_a_client_that_has_gone():
+    async def application(scope, receive, send):
+        client = scope[CONNECTION]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        client._connection.connection_lost(None)
+        assert client.passage(send).pass_on([b"a"], last=True)
+
+    async def body(connection, transport):
+        connection.data_received(GET)
+        await turns()
+        assert transport.done == []
+
+    connected(body, application)
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_an_application_that_fails_is_not_taken_for_an_answer(begun, caplog):
     async def application(scope, receive, send):

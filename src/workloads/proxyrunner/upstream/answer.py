@@ -10,10 +10,14 @@ from workloads.proxyrunner.upstream.errors import StreamCutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from workloads.proxyrunner.asgi import Passage
+    from workloads.proxyrunner.upstream.framing import Part
+
 __all__ = ("Answer", "Line")
 
-_HIGH_WATER = 2**18
-"""Bytes that may wait for whoever reads, before the server is held up: what the loop takes at once is not too much."""
+_HIGH_WATER = 2**16
+"""Bytes that may wait for whoever reads, before the server is held up. What the loop takes at once is more, so that of
+a large answer no more than that comes before somebody reads it: the memory for it would be new each time."""
 
 
 class Line(Protocol):
@@ -33,7 +37,7 @@ class Line(Protocol):
 
 
 class Answer:
-    """An answer. It is to be read to its end with :meth:`read`, or given up with :meth:`close`.
+    """An answer. It is to be read to its end with :meth:`read` or :meth:`pour`, or given up with :meth:`close`.
 
     Args:
         line: The connection on which it comes.
@@ -41,21 +45,28 @@ class Answer:
         headers: The headers, names in lower case.
     """
 
-    __slots__ = ("_cut", "_ended", "_held", "_line", "_parts", "_size", "_waiter", "headers", "on_come", "status")
+    __slots__ = (
+        "_cut", "_ended", "_held", "_line", "_parts", "_passage", "_size", "_waiter", "_watch", "headers", "on_come",
+        "poured", "status",
+    )  # fmt: skip
 
     def __init__(self, line: Line, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """An answer whose head has come."""
         self.status = status
         self.headers = headers
         self._line = line
-        self._parts: list[bytes] = []
+        self._parts: list[Part] = []
         self._size = 0
         self._held = False
         self._ended = False
         self._cut = ""
         self._waiter: asyncio.Future[None] | None = None
+        self._passage: Passage | None = None
+        self._watch: Callable[[Part], object] | None = None
         self.on_come: Callable[[], object] | None = None
         """Called once, when all has been fed that came together with its head."""
+        self.poured = 0
+        """Bytes of the body that :meth:`pour` has passed on."""
 
     @property
     def whole(self) -> bytes | None:
@@ -90,40 +101,68 @@ class Answer:
                 raise StreamCutError(self._cut)
             if self._ended:
                 return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._news()
         parts = self._parts
         self._parts, self._size = [], 0
-        if self._held:
-            self._held = False
-            self._line.go_on()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        self._go_on()
+        return b"".join(parts)
+
+    async def pour(self, passage: Passage, watch: Callable[[Part], object] | None = None) -> None:
+        """Pass on the whole body, each part as soon as it comes and without waking anybody for it.
+
+        Args:
+            passage: Where to. While it has no room the server is held up.
+            watch: Called with each part before. Default: None, nobody looks.
+
+        Raises:
+            StreamCutError: The answer ended in the middle.
+        """
+        parts, self._parts, self._size = self._parts, [], 0
+        self._passage, self._watch = passage, watch
+        passage.on_room = self._go_on
+        try:
+            self._go_on()
+            if parts or self._ended:
+                self.feed(parts, last=self._ended)
+            while not self._ended:
+                if self._cut:
+                    raise StreamCutError(self._cut)
+                await self._news()
+        finally:
+            self._passage = self._watch = passage.on_room = None
 
     def close(self) -> None:
         """Give up what has not come yet, which the server notices. Idempotent."""
         if not self._ended and not self._cut:
             self._line.abort()
 
-    def feed(self, part: bytes) -> None:
-        """A part of the body came."""
-        self._parts.append(part)
-        self._size += len(part)
-        if self._size > _HIGH_WATER and not self._held:
+    def feed(self, parts: Sequence[Part], *, last: bool = False) -> None:
+        """Parts of the body came.
+
+        Args:
+            parts: The parts.
+            last: Whether that is all of it. Default: no.
+        """
+        self._ended = last
+        size = sum(map(len, parts))
+        if self._passage is None:
+            self._parts += parts
+            self._size += size
+            enough = self._size > _HIGH_WATER
+            self._wake()
+        else:
+            self.poured += size
+            if self._watch is not None:
+                for part in parts:
+                    self._watch(part)
+            enough = not self._passage.pass_on(parts, last=last)
+        if last:
+            self._go_on()  # to another answer
+            self._wake()
+            self.rest()
+        elif enough and not self._held:
             self._held = True
             self._line.hold()
-        self._wake()
-
-    def end(self) -> None:
-        """The whole body has come."""
-        self._ended = True
-        if self._held:  # the connection goes on to another answer
-            self._held = False
-            self._line.go_on()
-        self._wake()
-        self.rest()
 
     def cut(self, reason: str) -> None:
         """No more of it will come."""
@@ -136,6 +175,18 @@ class Answer:
         on_come, self.on_come = self.on_come, None
         if on_come is not None:
             on_come()
+
+    async def _news(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _go_on(self) -> None:
+        if self._held:
+            self._held = False
+            self._line.go_on()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
 
 from workloads.proxyrunner.upstream.answer import Answer
 from workloads.proxyrunner.upstream.errors import BadAnswerError, ResetError
+from workloads.proxyrunner.upstream.framing import Chunks, Counted, UntilClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from workloads.proxyrunner.upstream.framing import Framing, Part
 
 __all__ = ("MAX_HEAD", "Asker", "ServerConnection")
 
@@ -20,6 +23,8 @@ MAX_HEAD = 2**18
 
 _BODILESS = frozenset((204, 304))
 _STATUSES = range(200, 600)
+_END_OF_HEAD = b"\r\n\r\n"
+"""The parser takes nothing else for it, but passes over empty lines before a head."""
 
 
 class Asker(Protocol):
@@ -52,15 +57,15 @@ class ServerConnection(asyncio.Protocol):
         """A connection that is being made."""
         self._on_idle = on_idle
         self._on_lost = on_lost
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = None
         self._transport: asyncio.Transport | None = None
         self._head: Asker | None = None
         self._answer: Answer | None = None
+        self._framing: Framing = UntilClosed()
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_size = 0
-        self._bodiless = self._until_closed = self._interim = self._keep_alive = False
-        self._sending = False
-        self._new_parser = False
+        self._head_tail = b""
+        self._bodiless = self._keep_alive = self._sending = False
         self._room: asyncio.Future[None] | None = None
         self.idle_since = 0.0
         """When its last exchange ended, by the clock of the loop."""
@@ -84,6 +89,8 @@ class ServerConnection(asyncio.Protocol):
         self._sending = not whole
         self._headers = []
         self._head_size = 0
+        # It is told of heads alone, so none can be used for a second answer.
+        self._parser = httptools.HttpResponseParser(self)
         assert self._transport is not None
         self._transport.write(request)
 
@@ -133,51 +140,70 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
-        if self._head is None and self._answer is None:
-            self.abort()  # nobody asked
-            return
+        at, begins = 0, self._head is not None
+        while self._head is not None and at < len(data):
+            at = self._read_head(data, at)
+        answer = self._answer
+        if at < len(data):
+            if answer is None:
+                self.abort()  # nobody asked: it must not be taken for the answer to the next request
+                return
+            self._read_body(answer, data, at)
+        if begins and answer is not None:
+            answer.rest()
+
+    def _read_body(self, answer: Answer, data: bytes, at: int) -> None:
+        """Take what there is of a body."""
+        framing = self._framing
         try:
-            self._parser.feed_data(data)
+            parts = framing.take(data, at)
+        except ValueError as error:
+            self._fail(BadAnswerError(str(error)))
+            return
+        if not framing.ended:
+            answer.feed(parts)
+            return
+        self._complete(answer, parts)
+        if framing.beyond:
+            self.abort()
+
+    def _read_head(self, data: bytes, at: int) -> int:
+        """Take what there is of a head. Returns where it ends in what came."""
+        behind = len(self._head_tail)
+        came = self._head_tail + data[at:] if behind or at else data
+        end = came.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        whole = end >= len(_END_OF_HEAD)
+        piece = came[behind : end if whole else len(came)]
+        self._head_tail = b"" if whole else came[1 - len(_END_OF_HEAD) :]
+        self._head_size += len(piece)
+        try:
+            self._parser.feed_data(piece)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(BadAnswerError(str(error) or "it is no HTTP"))
-            return
-        if self._new_parser:
-            self._new_parser = False
-            self._parser = httptools.HttpResponseParser(self)
-        if self._head is not None:
-            self._head_size += len(data)
-            if self._head_size > MAX_HEAD:
-                self._fail(BadAnswerError(f"its head has more than {MAX_HEAD} bytes"))
-        elif self._answer is not None:
-            self._answer.rest()
-
-    def on_message_begin(self) -> None:
-        """An answer begins."""
-        if self._head is None:
-            self.abort()  # nobody asked: what follows must not be taken for the answer to the next request
+        if self._head is not None and self._head_size > MAX_HEAD:
+            self._fail(BadAnswerError(f"its head has more than {MAX_HEAD} bytes"))
+        return at + len(piece)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header came; those behind a body, the trailers, are nobody's."""
-        if self._answer is None:
-            self._headers.append((name.lower(), value))
+        """A header came."""
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             # Only news about the answer, which is still to come (RFC 9110, section 15.2).
-            self._interim = True
             self._headers = []
             return
         head, headers = self._head, self._headers
         if head is None:
             return
-        framed = False
+        framing: Framing = UntilClosed()
         for name, value in headers:
             if name == b"content-length":
-                framed = True
+                framing = Counted(int(value))
             elif name == b"transfer-encoding":
-                framed = True
+                framing = Chunks()
                 if value.lower() != b"chunked":
                     self._fail(BadAnswerError(f"transfer-encoding {value.decode('latin-1')}"))
                     return
@@ -185,45 +211,29 @@ class ServerConnection(asyncio.Protocol):
             self._fail(BadAnswerError(f"status {status}"))
             return
         self._keep_alive = self._parser.should_keep_alive()
-        self._until_closed = not framed
+        self._framing = framing
         self._head = None
         answer = self._answer = Answer(self, status, headers)
         if not head.done():
             head.set_result(answer)
-        if self._bodiless or status in _BODILESS:
-            # The parser does not know the method, so it may wait for a body.
-            self._new_parser = True
+        if framing.ended or self._bodiless or status in _BODILESS:
             self._complete(answer)
-
-    def on_body(self, part: bytes) -> None:
-        """A part of the body came."""
-        if self._answer is not None:
-            self._answer.feed(part)
-        elif self._new_parser:
-            self.abort()  # a body where none may be
-
-    def on_message_complete(self) -> None:
-        """The answer is complete."""
-        if self._interim:
-            self._interim = False
-        elif self._answer is not None:
-            self._complete(self._answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, on either side."""
         self.resume_writing()
         reason = str(exc or "") or "the connection was closed"
         answer = self._answer
-        if answer is not None and self._until_closed and exc is None:
+        if answer is not None and exc is None and isinstance(self._framing, UntilClosed):
             self._answer = None
-            answer.end()
+            answer.feed((), last=True)
         else:
             self._fail(ResetError(reason))
         self._on_lost(self)
 
-    def _complete(self, answer: Answer) -> None:
+    def _complete(self, answer: Answer, parts: Sequence[Part] = ()) -> None:
         self._answer = None
-        answer.end()
+        answer.feed(parts, last=True)
         # A server that answers before it has the whole request does not want the rest.
         if self._keep_alive and not self._sending and self.open:
             self._on_idle(self)
