@@ -1,11 +1,13 @@
 """A request on the short way: the callback that brings it sends it on, and that which brings the answer passes it back.
 
 Nearly all requests are small, and so are their answers: each comes whole, with its head. For those no task is made, and
-nothing is waited for. All rules are those of the long way, which takes over wherever that is not all there is to it.
+nothing is waited for; nor for an answer that comes part by part. All rules are those of the long way, which takes over
+wherever that is not all there is to it.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from workloads.proxyrunner.peek import Peek
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.upstream import Answer, ServerConnection
 
 __all__ = ("Express",)
+
+_log = logging.getLogger(__name__)
 
 _FINE = frozenset((200, 201, 202))
 """The statuses of an answer that has nothing to be done about."""
@@ -44,7 +48,7 @@ class Express:
         """The request."""
         self._over = over
         self._long_way = long_way
-        self._answer: Answer
+        self._answer: Answer | None = None
         self._connection: ServerConnection
         self._done = False
         self.exchange: Exchange
@@ -92,23 +96,34 @@ class Express:
 
     def _came(self) -> None:
         """The answer is here, or the beginning of one that is not small."""
-        if self._done:
+        turn, record, answer = self.turn, self.record, self._answer
+        if self._done or answer is None:
             return
-        turn, exchange, record, answer = self.turn, self.exchange, self.record, self._answer
-        body = answer.whole
-        if body is None or not turn.free:
+        if not turn.free:
             self._leave(answer)
             return
-        tracer = exchange.tracer()
-        if tracer is not None:
-            tracer.feed(body)
-        headers = exchange.headers_of(answer)
+        body, tracer = answer.whole, self.exchange.tracer()
+        headers = self.exchange.headers_of(answer)
+        record.status, record.answer = answer.status, headers
+        watch = None if tracer is None else tracer.feed
+        if body is None:
+            turn.begin(answer.status, headers)
+            answer.attach(turn, self._passed, watch)
+            return
+        if watch is not None:
+            watch(body)
         turn.on_lost = None
         turn.answer(answer.status, headers, body)
-        self._done = True
-        record.status, record.answer, record.sent = answer.status, headers, len(body)
-        exchange.end()
-        self._over(self)
+        record.sent = len(body)
+        self._end()
+
+    def _passed(self, reason: str) -> None:
+        """All of the answer has been passed on that will come."""
+        self.turn.on_lost = None
+        if reason:
+            _log.debug("answer was cut off", extra={"reason": reason, "path": self.exchange.scope["path"]})
+            self.turn.cut()
+        self._end()
 
     def _leave(self, outcome: Answer | Exception) -> None:
         """Let a task go on."""
@@ -119,8 +134,17 @@ class Express:
 
     def _abandon(self) -> None:
         """The client has gone."""
-        self._done = True
-        self._connection.abort()
-        self.exchange.end()
+        if self._answer is None:
+            self._connection.abort()
+        else:
+            self._answer.close()
         self.turn.give_up()
+        self._end()
+
+    def _end(self) -> None:
+        """The exchange is over."""
+        self._done = True
+        if self._answer is not None:
+            self.record.sent += self._answer.poured
+        self.exchange.end()
         self._over(self)

@@ -358,7 +358,7 @@ async def _relay(exchange: Exchange, answer: Answer) -> None:
     """Pass the body on, part by part, as fast as the client takes it."""
     send, visit, tracer = exchange.send, exchange.visit, exchange.tracer()
     record = record_of(exchange.scope)
-    if record is not None and (tracer is None or visit is None or not visit.tells):
+    if record is not None and not exchange.shares_trails:
         passage = record.passage(send, exchange.connection)
         if passage is not None:
             try:

@@ -199,11 +199,6 @@ class Visit:
         if self._shared is not None:
             self.untold.append(trail)
 
-    @property
-    def tells(self) -> bool:
-        """Whether there are other proxies to be told."""
-        return self._shared is not None
-
     async def tell(self) -> None:
         """Tell the other proxies of what was noted. The client sees nothing of that before this returns."""
         untold, self.untold = self.untold, []

@@ -121,6 +121,18 @@ class Turn:
         self._response, self._scope = response, {}
         self._finish(response)
 
+    def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Begin a response, whose body :meth:`pass_on` then writes.
+
+        Raises:
+            ValueError: It cannot be written as it is; nothing was.
+        """
+        self._response = response = self._compose(status, headers)
+        self._scope = {}
+        # Each write is a call of the kernel and a packet, and nearly always the body follows at once.
+        self._held = response.head
+        self._connection.soon(self._flush)
+
     def give_up(self) -> None:
         """The client has gone, and nobody will answer."""
         self._scope = {}
@@ -164,7 +176,7 @@ class Turn:
         if message["type"] != expected or self.done:
             raise RuntimeError(f"{message['type']} where {'nothing' if self.done else expected} may follow")
         if response is None:
-            self._begin(message)
+            self.begin(message["status"], message.get("headers", ()))
             return
         last = not message.get("more_body", False)
         self._write(response.part(message.get("body", b""), last=last))
@@ -228,12 +240,6 @@ class Turn:
             # Not asked for its body, the client may send it or not: what comes next could be either.
             self.keep_alive = self.keep_alive and self.arrived
         return Response(status, headers, bodiless=self._bodiless, chunks=self._chunks, keep_alive=self.keep_alive)
-
-    def _begin(self, message: Message) -> None:
-        self._response = response = self._compose(message["status"], message.get("headers", ()))
-        # Each write is a call of the kernel and a packet, and nearly always the body follows at once.
-        self._held = response.head
-        self._connection.soon(self._flush)
 
     def _finish(self, response: Response) -> None:
         self.done = True

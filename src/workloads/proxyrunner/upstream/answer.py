@@ -46,8 +46,8 @@ class Answer:
     """
 
     __slots__ = (
-        "_cut", "_ended", "_held", "_line", "_parts", "_passage", "_size", "_waiter", "_watch", "headers", "on_come",
-        "poured", "status",
+        "_cut", "_ended", "_held", "_line", "_over", "_parts", "_passage", "_size", "_waiter", "_watch", "headers",
+        "on_come", "poured", "status",
     )  # fmt: skip
 
     def __init__(self, line: Line, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
@@ -63,6 +63,7 @@ class Answer:
         self._waiter: asyncio.Future[None] | None = None
         self._passage: Passage | None = None
         self._watch: Callable[[Part], object] | None = None
+        self._over: Callable[[str], object] | None = None
         self.on_come: Callable[[], object] | None = None
         """Called once, when all has been fed that came together with its head."""
         self.poured = 0
@@ -117,22 +118,42 @@ class Answer:
         Raises:
             StreamCutError: The answer ended in the middle.
         """
-        parts, self._parts, self._size = self._parts, [], 0
-        self._passage, self._watch = passage, watch
-        passage.on_room = self._go_on
+        over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def end(reason: str) -> None:
+            if not over.done():
+                over.set_result(reason)
+
+        self.attach(passage, end, watch)
         try:
-            self._go_on()
-            if parts or self._ended:
-                self.feed(parts, last=self._ended)
-            while not self._ended:
-                if self._cut:
-                    raise StreamCutError(self._cut)
-                await self._news()
+            reason = await over
         finally:
-            self._passage = self._watch = passage.on_room = None
+            self._detach()
+        if reason:
+            raise StreamCutError(reason)
+
+    def attach(
+        self, passage: Passage, over: Callable[[str], object], watch: Callable[[Part], object] | None = None
+    ) -> None:
+        """As :meth:`pour`, for who does not wait.
+
+        Args:
+            passage: As for :meth:`pour`.
+            over: Called once, when no more will come: with the reason why not, or empty at the end.
+            watch: As for :meth:`pour`.
+        """
+        parts, self._parts, self._size = self._parts, [], 0
+        self._passage, self._over, self._watch = passage, over, watch
+        passage.on_room = self._go_on
+        self._go_on()
+        if parts or self._ended:
+            self.feed(parts, last=self._ended)
+        if self._cut:
+            self._end(self._cut)
 
     def close(self) -> None:
         """Give up what has not come yet, which the server notices. Idempotent."""
+        self._detach()
         if not self._ended and not self._cut:
             self._line.abort()
 
@@ -160,6 +181,7 @@ class Answer:
             self._go_on()  # to another answer
             self._wake()
             self.rest()
+            self._end("")
         elif enough and not self._held:
             self._held = True
             self._line.hold()
@@ -169,12 +191,24 @@ class Answer:
         self._cut = reason
         self._wake()
         self.rest()
+        self._end(reason)
 
     def rest(self) -> None:
         """Nothing more of it is here now."""
         on_come, self.on_come = self.on_come, None
         if on_come is not None:
             on_come()
+
+    def _detach(self) -> None:
+        if self._passage is not None:
+            self._passage.on_room = None
+            self._passage = self._watch = self._over = None
+
+    def _end(self, reason: str) -> None:
+        over = self._over
+        self._detach()
+        if over is not None:
+            over(reason)
 
     async def _news(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
