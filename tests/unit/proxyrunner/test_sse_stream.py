@@ -79,7 +79,7 @@ async def relayed(stream, exchanges=None):
 
     exchanges = exchanges or Exchanges()
     exchanges.begin()
-    await stream.relay(exchanges, SimpleNamespace(lost=False), send)
+    await stream.relay(exchanges, SimpleNamespace(lost=False, done=False), send)
     exchanges.end()
     return got
 
