@@ -272,7 +272,8 @@ class Supervisor(Generic[T]):
         finally:
             closed.cancel()
         self._gate.shut()
-        if self._serving:  # it may take long to end it: its engine may be away
+        # It may take long to end it: its engine may be away. Whoever stops it tells that himself.
+        if self._serving and self._server is server and not self._stopping.locked():
             self._told.replicas([server.replica], 0)
         # A server that closed its output is likely about to exit, which tells more.
         exited = server.exited.result() if await server.wait(_EXIT_NEWS) else None
