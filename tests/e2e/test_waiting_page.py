@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from tests.support.browser import browser
+from tests.support.lives import living
 from tests.support.waiting import wait_until
 
-from workloads import RunConfig
-
-LIFE = Path(__file__).parents[1] / "servers" / "life.py"
 PAGE = "<!doctype html><title>notes</title><p id=own>The page of the workload.</p>"
 
 
 @pytest.mark.needs("chromium")
 def test_a_browser_sees_the_progress_and_ends_at_the_page_of_the_workload_by_itself(manager, tmp_path):
     life = {"ready_after": 2.5, "page": PAGE}
-    config = RunConfig(
-        name="notes",
-        command=[sys.executable, str(LIFE)],
-        transport="streamable-http",
-        env_vars={"LIFE": json.dumps(life)},
-        idle_timeout="300ms",
-    )
-    url = manager.run_workload_detached(config, wait=30).url
+    url = manager.run_workload_detached(living(life=life, name="notes", idle_timeout="300ms"), wait=30).url
     wait_until(lambda: manager.get_workload("notes").asleep)
     seen: list[str] = []
     with browser(tmp_path / "profile") as page:

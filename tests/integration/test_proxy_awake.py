@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.test_proxy_sleep import FREEZING, OPENING, asleep, post, sleeper, state_of
 from tests.support.aio import run
 from tests.support.control import unix_client
+from tests.support.lives import FREEZING, OPENING, asleep, living, post, sleeper, state_of
 from tests.support.raw_http import raw_client, request
 from tests.support.runners import Recorder, served
 from tests.support.waiting import wait_until
@@ -19,17 +17,15 @@ from workloads import RunConfig, RunConfigError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner import ControlSocket, ProxyRunner
 
-LIFE = Path(__file__).parents[1] / "servers" / "life.py"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 BOTH_MODES = pytest.mark.parametrize("mode", ["stop", "suspend"])
 
 
 def steady(*, told: Recorder, control: Path, life: dict | None = None, **fields) -> ProxyRunner:
     """A runner whose server never sleeps."""
-    env = {"LIFE": json.dumps(life or {})}
-    config = RunConfig(
-        name="steady", command=[sys.executable, str(LIFE)], transport="streamable-http", env_vars=env, **fields
-    )
-    return ProxyRunner(config, observer=told, control=ControlSocket(control))
+    return ProxyRunner(living(life=life, name="steady", **fields), observer=told, control=ControlSocket(control))
 
 
 async def usage_of(path: Path) -> dict:
@@ -102,7 +98,7 @@ def test_a_drain_does_not_wait_for_who_holds(tmp_path):
             async with unix_client(path) as operator:
                 assert await begin_to_hold(operator) == 200
                 shutdown.set()
-                await asyncio.wait_for(task, 5)
+                await asyncio.wait_for(task, 20)
                 assert (await operator.ended()).endswith(b"0\r\n\r\n")  # ended in order, not cut
 
     run(body())
@@ -159,9 +155,7 @@ def test_a_session_that_would_be_lost_is_use(mode, tmp_path):
 
 
 def dependent(path: Path, told: Recorder, **fields) -> ProxyRunner:
-    config = RunConfig(
-        name="top", command=[sys.executable, str(LIFE)], transport="streamable-http", depends_on=["base"], **fields
-    )
+    config = living(name="top", depends_on=["base"], **fields)
     return ProxyRunner(config, observer=told, dependencies={"base": path})
 
 

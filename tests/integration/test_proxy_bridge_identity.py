@@ -4,43 +4,35 @@ from __future__ import annotations
 
 import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from tests.support.aio import run
 from tests.support.bridges import LINES, META, VERSION, words
 from tests.support.issuer import running_issuer
+from tests.support.lives import LIFE
 from tests.support.raw_http import raw_client, request
 
 from workloads import RunConfig
-from workloads.config import OIDCConfig
 from workloads.proxyrunner import ProxyRunner
 
 pytestmark = pytest.mark.needs("auth")
-
-LIFE = Path(LINES).with_name("life.py")
 
 
 @asynccontextmanager
 async def guarded(issuer, server=LINES, **fields):
     """A connection to a bridge that wants to know who its clients are."""
-    oidc = OIDCConfig(issuer=issuer.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)
     config = RunConfig(
-        name="guarded", command=(sys.executable, str(server)), transport="stdio", oidc_config=oidc, **fields
+        name="guarded", command=(sys.executable, str(server)), transport="stdio", oidc_config=issuer.oidc, **fields
     )
     async with ProxyRunner(config) as runner, raw_client(runner.port) as client:
         yield client
-
-
-def bearer(issuer, subject, **claims):
-    return ("authorization", f"Bearer {issuer.token(sub=subject, **claims)}")
 
 
 @pytest.mark.parametrize("fields", [{}, {"stdio_mode": "per-session"}, {"backend_replicas": 2}])
 def test_a_session_is_refused_to_anybody_but_who_began_it(fields):
     async def body():
         with running_issuer() as issuer:
-            ana, renewed, bea = bearer(issuer, "ana"), bearer(issuer, "ana", jti="2"), bearer(issuer, "bea")
+            ana, renewed, bea = issuer.bearer("ana"), issuer.bearer("ana", jti="2"), issuer.bearer("bea")
             async with guarded(issuer, LIFE, **fields) as client:
                 begun = await client.post(request("initialize", 0, protocolVersion="2025-11-25", capabilities={}), ana)
                 session = ("mcp-session-id", begun.get("mcp-session-id"))
@@ -64,7 +56,7 @@ def test_what_a_server_asked_one_client_cannot_be_answered_by_another():
 
     async def body():
         with running_issuer() as issuer:
-            ana, bea = bearer(issuer, "ana"), bearer(issuer, "bea")
+            ana, bea = issuer.bearer("ana"), issuer.bearer("bea")
             async with guarded(issuer, env_vars={"ERA": "legacy"}) as client:
                 asked = (await client.post(request(**call), *headers, ana)).json["result"]
                 (key,) = asked["inputRequests"]

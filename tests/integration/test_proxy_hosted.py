@@ -6,18 +6,15 @@ import asyncio
 import contextlib
 import json
 import socket
-import sys
-from pathlib import Path
 
 import pytest
 import uvicorn
 from tests.support.aio import run
+from tests.support.lives import living
 from tests.support.raw_http import chunks, raw_client, raw_server, request
 
 from workloads import RunConfig
 from workloads.proxyrunner import ProxyRunner, ReplicaAddress
-
-LIFE = Path(__file__).parents[1] / "servers" / "life.py"
 
 
 @contextlib.asynccontextmanager
@@ -201,8 +198,7 @@ def test_it_can_be_mounted_below_a_path_and_started_by_whoever_mounts_it():
 
 def test_three_runners_live_on_one_loop_and_one_of_them_ends_without_the_others():
     def owner(transport, name):
-        env = {"LIFE": "{}"}
-        return ProxyRunner(RunConfig(name=name, command=(sys.executable, str(LIFE)), transport=transport, env_vars=env))
+        return ProxyRunner(living(transport, name=name))
 
     async def whole():
         tasks = asyncio.all_tasks()

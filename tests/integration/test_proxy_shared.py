@@ -15,19 +15,12 @@ from tests.support.replicas import running_replicas
 from tests.support.runners import Recorder
 from tests.support.shared_runners import clients, runner, runners
 
-from workloads.config import OIDCConfig
 from workloads.proxyrunner import ControlSocket, ReplicaAddress
 
 pytestmark = pytest.mark.needs("redis")
 
 INIT = request("initialize", 0, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "t", "version": "1"})
 PREFIX = "thv:proxy:session:"
-
-
-@pytest.fixture(scope="module")
-def redis():
-    with redis_server.running() as server:
-        yield server
 
 
 class Routed:
@@ -174,7 +167,8 @@ def test_a_replica_that_is_started_again_at_its_address_begins_its_sessions_agai
 
 
 def test_a_replica_that_forgot_a_session_is_asked_to_begin_it_again(redis):
-    """TH-13.38: re-init never sends `notifications/initialized`, and the id of the replayed answer is not mapped back."""
+    """TH-13.38: re-init never sends `notifications/initialized`, and the id of the replayed answer is not mapped
+    back."""
     names = iter(("first", "second"))
     seen = []
 
@@ -291,10 +285,9 @@ def test_a_session_is_refused_to_anybody_else_at_every_runner(redis, replicas):
 
     async def body():
         with running_issuer() as issuer:
-            oidc = OIDCConfig(issuer=issuer.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)
-            ana, bea = (("authorization", f"Bearer {issuer.token(sub=name)}") for name in ("ana", "bea"))
-            renewed = ("authorization", f"Bearer {issuer.token(sub='ana', jti='2')}")
-            async with clients(redis, replicas, oidc_config=oidc) as (one, other):
+            ana, bea = issuer.bearer("ana"), issuer.bearer("bea")
+            renewed = issuer.bearer("ana", jti="2")
+            async with clients(redis, replicas, oidc_config=issuer.oidc) as (one, other):
                 session = await begin(one, ana)
                 assert (await call(other, session, renewed))[1] == 1
                 refused = await other.post(request("tools/call"), session, bea)
@@ -311,9 +304,8 @@ def test_a_session_is_refused_to_anybody_else_at_every_runner(redis, replicas):
 def test_a_session_that_tells_its_owner_in_the_old_way_or_not_at_all_is_nobodys(redis, replicas, owner):
     async def body():
         with running_issuer() as issuer, redis.client() as store:
-            oidc = OIDCConfig(issuer=issuer.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)
-            ana = ("authorization", f"Bearer {issuer.token()}")
-            async with clients(redis, replicas, oidc_config=oidc) as (one, other):
+            ana = issuer.bearer("ana")
+            async with clients(redis, replicas, oidc_config=issuer.oidc) as (one, other):
                 session = await begin(one, ana)
                 key = PREFIX + session[1]
                 kept = json.loads(store.get(key))

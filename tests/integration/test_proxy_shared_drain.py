@@ -7,7 +7,6 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support import redis_server
 from tests.support.aio import run
 from tests.support.raw_http import raw_client, raw_server, request
 from tests.support.runners import Recorder, served
@@ -18,12 +17,6 @@ from workloads.model import WorkloadStatus
 from workloads.proxyrunner import ReplicaAddress
 
 pytestmark = pytest.mark.needs("redis")
-
-
-@pytest.fixture(scope="module")
-def redis():
-    with redis_server.running() as server:
-        yield server
 
 
 class Replica:

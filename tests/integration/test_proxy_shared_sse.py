@@ -15,18 +15,11 @@ from tests.support.shared_runners import runners
 from tests.support.sse_client import streaming
 from tests.support.waiting import wait_until
 
-from workloads.config import OIDCConfig
 from workloads.proxyrunner import ReplicaAddress
 
 pytestmark = pytest.mark.needs("redis")
 
 PREFIX = "thv:proxy:session:"
-
-
-@pytest.fixture(scope="module")
-def redis():
-    with redis_server.running() as server:
-        yield server
 
 
 @pytest.fixture
@@ -156,10 +149,9 @@ def test_a_stream_whose_endpoint_another_replica_has_named_is_refused_and_so_is_
 def test_a_stream_belongs_to_who_opened_it_at_every_runner(redis, replicas):
     async def body():
         with running_issuer() as issuer:
-            oidc = OIDCConfig(issuer=issuer.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)
-            ana, bea = (("authorization", f"Bearer {issuer.token(sub=name)}") for name in ("ana", "bea"))
+            ana, bea = issuer.bearer("ana"), issuer.bearer("bea")
             async with (
-                shared(redis, replicas, oidc_config=oidc) as (one, other),
+                shared(redis, replicas, oidc_config=issuer.oidc) as (one, other),
                 streaming(one.port, ana) as stream,
                 raw_client(one.port) as near,
                 raw_client(other.port) as far,

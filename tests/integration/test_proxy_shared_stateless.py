@@ -13,8 +13,6 @@ from tests.support.raw_http import request
 from tests.support.replicas import running_replicas
 from tests.support.shared_runners import clients, runners
 
-from workloads.config import OIDCConfig
-
 pytestmark = pytest.mark.needs("redis")
 
 PREFIX = "thv:proxy:session:"
@@ -24,12 +22,6 @@ META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
 }
-
-
-@pytest.fixture(scope="module")
-def redis():
-    with redis_server.running() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -137,14 +129,13 @@ def test_a_store_that_is_away_stops_only_who_goes_on_elsewhere(replicas):
 def test_a_task_of_somebody_else_is_not_told_apart_from_one_that_is_not_known(redis, replicas):
     async def body():
         with running_issuer() as issuer:
-            oidc = OIDCConfig(issuer=issuer.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)
-            ana, bea = (("authorization", f"Bearer {issuer.token(sub=name)}") for name in ("ana", "bea"))
-            async with clients(redis, replicas, oidc_config=oidc) as (one, other):
+            ana, bea = issuer.bearer("ana"), issuer.bearer("bea")
+            async with clients(redis, replicas, oidc_config=issuer.oidc) as (one, other):
                 made = (await one.post(request(task={}), *CALL, ana)).json["result"]
                 assert {(await ask_for(other, made["taskId"], ana)).json["result"]["pid"] for _ in range(4)} == {
                     made["pid"]
                 }
-            async with clients(redis, replicas, oidc_config=oidc) as (one, other):
+            async with clients(redis, replicas, oidc_config=issuer.oidc) as (one, other):
                 made = (await one.post(request(task={}), *CALL, ana)).json["result"]
                 spread = {(await ask_for(other, made["taskId"], bea)).json["result"]["pid"] for _ in range(6)}
                 assert len(spread) == 3

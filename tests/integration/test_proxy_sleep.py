@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 from tests.support.aio import run
 from tests.support.control import unix_client
+from tests.support.lives import BOTH, FREEZING, LIFE, OPENING, asleep, post, seen, sleeper, state_of
 from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, served
 from tests.support.sse_client import streaming
@@ -22,48 +21,7 @@ from workloads import RunConfig, RunConfigError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner import ControlSocket, ProxyRunner, ReplicaAddress
 
-LIFE = Path(__file__).parents[1] / "servers" / "life.py"
-BOTH = pytest.mark.parametrize("transport", ["streamable-http", "stdio"])
-OPENING = request("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "t", "version": "1"})
 DISCOVER = (("mcp-method", "server/discover"), ("mcp-protocol-version", "2026-07-28"))
-
-
-def command(life: dict, *, spoilt: Path | None = None, spoil: dict | None = None) -> tuple[str, ...]:
-    """A server that lives as told; once a file exists, as ``spoil`` says."""
-    usual, other = (shlex.quote(json.dumps(each)) for each in (life, spoil or {}))
-    choice = f"if test -e {shlex.quote(str(spoilt))}; then LIFE={other}; else LIFE={usual}; fi"
-    return ("sh", "-c", f"{choice}; export LIFE; exec {sys.executable} {LIFE}")
-
-
-def sleeper(transport: str = "streamable-http", *, told: Recorder, life: dict | None = None, **fields) -> ProxyRunner:
-    spoilt, spoil = fields.pop("spoilt", None), fields.pop("spoil", None)
-    stop_grace, control = fields.pop("stop_grace", None), fields.pop("control", None)
-    config = RunConfig(
-        **{
-            "name": "sleeper",
-            "command": command(life or {}, spoilt=spoilt, spoil=spoil),
-            "transport": transport,
-            "idle_timeout": "50ms",
-            **fields,
-        }
-    )
-    return ProxyRunner(config, observer=told, stop_grace=stop_grace, control=control)
-
-
-async def asleep(told: Recorder, times: int = 1) -> None:
-    """Wait until it has gone to sleep so many times."""
-    await told.until(lambda told: told.statuses.count((WorkloadStatus.RUNNING, "asleep")) >= times)
-
-
-def seen(told: Recorder) -> list[str]:
-    """The states that were told, without repetitions."""
-    texts = [f"{status} {context}".strip() for status, context in told.statuses]
-    return [text for before, text in zip(["", *texts], texts, strict=False) if text != before]
-
-
-async def post(port: int, message: dict, *headers: tuple[str, str]):
-    async with raw_client(port) as client:
-        return await client.post(message, *headers)
 
 
 @BOTH
@@ -264,7 +222,7 @@ def test_a_drain_while_it_sleeps_ends_at_once(transport):
         async with served(sleeper(transport, told=told)) as (shutdown, task):
             await asleep(told)
             shutdown.set()
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 20)
         assert seen(told)[-3:] == ["running asleep", "stopping", "stopped"]
 
     run(body())
@@ -304,7 +262,7 @@ def test_a_drain_while_it_falls_asleep_ends_the_server(tmp_path):
             await asyncio.to_thread(wait_until, trail.exists)
             assert told.ready[-1] == (1, 1)
             shutdown.set()
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 20)
         assert seen(told) == ["starting", "running", "stopping", "stopped"]
 
     run(body())
@@ -425,14 +383,6 @@ def test_the_operator_sees_who_keeps_it_awake_and_may_do_so_himself(transport, t
     run(body())
 
 
-def state_of(pid: int) -> str:
-    """The state of a process: ``T`` is stopped."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-FREEZING = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-
-
 @FREEZING
 @BOTH
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -498,7 +448,7 @@ def test_a_drain_while_it_is_frozen_lets_the_server_end_by_itself(transport, tmp
         async with served(subject) as (shutdown, task):
             await asleep(told)
             shutdown.set()
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 20)
         assert trail.read_text().split("\n")[1] == ("terminated" if transport == "streamable-http" else "end of input")
 
     run(body())

@@ -13,6 +13,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from workloads.config import OIDCConfig
+
 
 class Issuer:
     """Signs tokens, and counts how often its documents are fetched."""
@@ -35,6 +37,15 @@ class Issuer:
         content = {name: value for name, value in content.items() if value is not None}
         own, private = next(iter(self.keys.items()))
         return jwt.encode(content, key or private, algorithm=algorithm, headers={"kid": kid or own})
+
+    def bearer(self, subject: str, **claims: Any) -> tuple[str, str]:
+        """The header of a request of somebody's."""
+        return "authorization", f"Bearer {self.token(sub=subject, **claims)}"
+
+    @property
+    def oidc(self) -> OIDCConfig:
+        """What a proxy is told of it."""
+        return OIDCConfig(issuer=self.url, audience="notes", insecure_allow_http=True, allow_private_ip=True)
 
     def document(self, path: str) -> Any:
         """What is published at a path."""
