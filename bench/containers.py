@@ -23,6 +23,7 @@ from workloads._core.paths import Paths
 from workloads.factory import Settings
 from workloads.managers import LocalManager
 from workloads.managers.containers import owner_of
+from workloads.runtimes.container.attachment import connected
 from workloads.runtimes.container.engine import Engine
 from workloads.runtimes.container.labels import selector
 from workloads.runtimes.container.request import container_request
@@ -37,6 +38,11 @@ RUNTIME_GOAL = 1.5
 MANAGER_GOAL = 2.5
 START_GOAL = 500.0
 WAKE_GOAL = 30.0
+SERVER = ["python3", "-I", "-S", "/servers/quick_stdio.py"]
+INITIALIZE = b"""\
+{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},\
+"clientInfo":{"name":"bench","version":"1"}}}
+"""
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, Any]:
@@ -67,11 +73,12 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
                 rounds,
             )
             taken |= interleaved(_starts(runtime, sdk, engine.busybox, place), rounds)
+            taken |= interleaved(_runs(manager, runtime, sdk, engine.python), rounds)
     ms = {name: sample.wall * 1000 for name, sample in taken.items()}
     floor = ms["one raw request"]
     told = {"unit": "x", "steady": False, "gates": False}
     later = {**told, "unit": "ms"}
-    lists = {name: value for name, value in ms.items() if "start" not in name and "wake" not in name}
+    lists = {name: value for name, value in ms.items() if not name.startswith("a ")}
     return report(
         "containers",
         [
@@ -80,6 +87,12 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
             Figure("wall, the manager to one raw request", ms["the manager"] / floor, goal=MANAGER_GOAL, **told),
             Figure(
                 "wall, a start beyond the raw requests", ms["a start"] - ms["a raw start"], goal=START_GOAL, **later
+            ),
+            Figure(
+                "wall, a run until ready beyond the raw requests and the server's own start",
+                ms["a run"] - ms["a raw run"],
+                goal=START_GOAL,
+                **later,
             ),
             Figure("wall, a wake beyond the raw request", ms["a wake"] - ms["a raw wake"], goal=WAKE_GOAL, **later),
             *(Figure(f"wall, {name}", value, "ms", steady=False) for name, value in ms.items()),
@@ -164,6 +177,34 @@ def _starts(runtime: ContainerRuntime, sdk: Any, image: str, place: Path) -> dic
         "a wake": wake,
         "a raw wake": raw_wake,
     }
+
+
+def _runs(manager: LocalManager, runtime: ContainerRuntime, sdk: Any, image: str) -> dict[str, Callable[[], Sample]]:
+    """A server of MCP from nothing until it has answered: by a manager, whose runner serves it, and by raw requests."""
+    config = RunConfig(name="more", image=image, command=SERVER)
+
+    def run() -> Sample:
+        sample = timed(lambda: manager.run_workload_detached(config, wait=60))
+        manager.delete_workloads(["more"], grace=5).wait(60)
+        return sample
+
+    def raw() -> str:
+        body = {"Image": image, "Cmd": SERVER, "OpenStdin": True, "StdinOnce": True, "AttachStdin": True}
+        made = str(sdk.create_container_from_config(body)["Id"])
+        with connected(runtime._engine, made, workload="more", stdin=True) as connection:
+            sdk.start(made)
+            connection.sendall(INITIALIZE)
+            while b'"result"' not in connection.recv(65536):
+                pass
+        return made
+
+    def raw_run() -> Sample:
+        held: list[str] = []
+        sample = timed(lambda: held.append(raw()))
+        sdk.remove_container(held[0], force=True)
+        return sample
+
+    return {"a run": run, "a raw run": raw_run}
 
 
 def _by_sdk(url: str) -> None:

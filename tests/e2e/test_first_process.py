@@ -62,12 +62,12 @@ class Contained:
         address = f"http://127.0.0.1:{ports[f'{PORT}/tcp'][0]['HostPort']}"
 
         def healthy() -> bool:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health") as answer:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
                 return answer.status == 200
             return False
 
         try:
-            wait_until(healthy, timeout=30)
+            wait_until(healthy, timeout=120)
         except AssertionError as error:
             error.add_note(self.client.logs(self.identity).decode())
             raise
@@ -114,17 +114,18 @@ def contained(engine, tmp_path):
             client.remove_container(identity, force=True)
 
 
+@pytest.mark.timeout(600)  # the interpreter starts six times in containers
 def test_a_stop_waits_for_what_is_in_flight_and_one_in_a_hurry_cuts_it(contained):
     url = contained.start()
     with ThreadPoolExecutor(1) as pool:
         began = pool.submit(call, url, "slow", seconds=5, mark="first")
-        wait_until(lambda: contained.has("first"), timeout=30)
+        wait_until(lambda: contained.has("first"), timeout=120)
         assert contained.stop(20) == 0
         assert began.result() == "first"
 
         url = contained.start()
         began = pool.submit(call, url, "slow", seconds=600, mark="second")
-        wait_until(lambda: contained.has("second"), timeout=30)
+        wait_until(lambda: contained.has("second"), timeout=120)
         assert contained.stop(1) == 137
         assert began.exception() is not None
 
