@@ -251,6 +251,20 @@ def test_no_server_sees_the_engines_socket_or_the_state_of_this_library(engine, 
         start(runtime=runtime, permission_profile=PermissionProfile(read=(mount,)))
 
 
+def test_what_leads_to_another_workload_stays_when_one_is_removed(engine, runtime, start):
+    try:
+        replica = start(name="b", container_name="other")
+        runtime.remove("a")
+        assert len(engine.present()["volume"]) == 1
+        serves(*replica.address)
+        replica.stop(60)
+        runtime.remove("a")
+        assert len(engine.present()["volume"]) == 1
+    finally:
+        runtime.remove("b")
+    assert engine.present() == {"container": {}, "network": {}, "volume": {}}
+
+
 def test_the_network_is_made_once_whoever_makes_it_at_the_same_time(engine, monkeypatch):
     """Other processes, too, for which no lock is held here."""
     monkeypatch.setattr("workloads.runtimes.container.networks._making", contextlib.nullcontext())

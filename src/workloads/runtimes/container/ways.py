@@ -171,8 +171,10 @@ def remove_ways(engine: Engine, owner: Owner, name: str, *, first: int = 0) -> N
         RuntimeUnavailableError: It does not answer.
     """
     with engine.client("cannot remove the gateway of its network", name=name) as client:
-        for volume in client.volumes(filters={"label": selector(owner, name)})["Volumes"] or ():
-            if replica_of(volume) >= first:
+        base_name = Keys(owner.app).base_name
+        # Podman takes a volume that has one of several labels.
+        for volume in client.volumes(filters={"label": selector(owner)})["Volumes"] or ():
+            if label(volume, base_name) == name and replica_of(volume) >= first:
                 _remove_volume(client, volume["Name"])
     remove_unused_network(engine, owner, name=name)
 
