@@ -12,11 +12,12 @@ from tests.support.quick import runner_of
 from tests.support.waiting import wait_until
 
 import workloads
-from workloads import RunConfig, WorkloadStatus
+from workloads import RunConfig, Workload, WorkloadStatus
 from workloads._core.paths import Paths
-from workloads.errors import BatchError, RuntimeUnavailableError, WorkloadFailedError
+from workloads.errors import BatchError, RuntimeUnavailableError, WorkloadFailedError, WorkloadsError
 
 # The SDK leaves a socket that could not connect to the collector, which closes it: here the engine goes at any moment.
+NOTHING = {"container": {}, "network": {}, "volume": {}}
 _SDK = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 pytestmark = [pytest.mark.needs("mcp"), pytest.mark.timeout(300), _SDK]
 
@@ -40,6 +41,12 @@ def manager(engine):
 
 def server(engine, name):
     return RunConfig(name=name, image=engine.python, command=["python3", "-I", "-S", "/servers/quick_stdio.py"])
+
+
+def web(engine, name):
+    """A server whose network is isolated."""
+    return RunConfig(name=name, image=engine.python, command=["python3", "/servers/sessions.py"],
+                     transport="streamable-http", isolate_network=True)  # fmt: skip
 
 
 def files():
@@ -119,4 +126,31 @@ def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterward
     manager.stop_workloads(["a"], grace=10).wait(120)
     assert manager.get_workload("a").status is WorkloadStatus.STOPPED
     manager.delete_workloads(["a", "b"], grace=10).wait(120)
-    assert engine.present()["container"] == {}
+    assert engine.present() == NOTHING
+    assert files() == {}
+
+
+def test_verbs_that_an_engine_leaves_in_the_middle_end_and_leave_nothing(engine, manager):
+    """Each succeeds when it is back, or says why it cannot; afterwards all can be deleted."""
+
+    def outcome(work):
+        try:
+            return work()
+        except WorkloadsError as error:
+            return error
+
+    isolated = web(engine, "c")
+    stubborn = server(engine, "a").evolve(cmd_args=["--ignore-term"])
+    manager.run_workload_detached(stubborn, wait=120)
+    with ThreadPoolExecutor(2) as pool:
+        stopping = pool.submit(outcome, lambda: manager.stop_workloads(["a"], grace=20).wait(120))
+        wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.STOPPING, every=0)
+        running = pool.submit(outcome, lambda: manager.run_workload_detached(isolated, wait=120))
+        wait_until(lambda: len(engine.present()["container"]) > 1, timeout=120, every=0)
+        engine.kill()
+        engine.start()
+        assert isinstance(stopping.result(), (dict, WorkloadsError))
+        assert isinstance(running.result(), (Workload, WorkloadsError))
+    manager.delete_workloads(["a", "c"], grace=1).wait(120)
+    assert engine.present() == NOTHING
+    assert files() == {}
