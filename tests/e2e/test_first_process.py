@@ -44,10 +44,6 @@ CONFIG = {
     "permission_profile": None,
 }
 
-pytestmark = pytest.mark.parametrize(
-    "each_engine", [pytest.param("docker", marks=pytest.mark.needs("docker"))], indirect=True
-)
-
 
 class Contained:
     """A container whose first process is a proxy runner."""
