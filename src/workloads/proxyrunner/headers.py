@@ -131,9 +131,11 @@ def forwarded(kept: Headers, *, client: str, host: bytes, scheme: str) -> list[t
         host: The Host header of the client.
         scheme: ``http`` or ``https``.
     """
-    present = {name for name, _ in kept}
-    ours = ((b"x-forwarded-host", host), (b"x-forwarded-proto", scheme.encode()))
-    sent = [*kept, *(item for item in ours if item[0] not in present)]
+    sent, present = [*kept], [name for name, _ in kept]
+    if b"x-forwarded-host" not in present:
+        sent.append((b"x-forwarded-host", host))
+    if b"x-forwarded-proto" not in present:
+        sent.append((b"x-forwarded-proto", scheme.encode()))
     if client:
         # A second line continues the list of the first (RFC 9110, section 5.3).
         sent.append((b"x-forwarded-for", client.encode()))
