@@ -43,6 +43,8 @@ class Verdict:
 
 
 _BAD_HOST = Verdict(421, INVALID_REQUEST, "Host not allowed")
+# RFC 9112, section 3.2.
+_NO_HOST = Verdict(400, INVALID_REQUEST, "There must be one Host, a name or address and perhaps a port")
 _BAD_ORIGIN = Verdict(403, INVALID_REQUEST, "Origin not allowed")
 
 
@@ -82,21 +84,23 @@ class Guard:
         for name, value in headers:
             if name == b"host":
                 if host is not None:
-                    return _BAD_HOST
+                    return _NO_HOST
                 host = value
             elif name == b"origin":
                 if origin is not None:
                     return _BAD_ORIGIN
                 origin = value
-        if host is None or (host not in self._known and not self._is_own(host)):
-            return _BAD_HOST
+        if host is None:
+            return _NO_HOST
+        if host not in self._known:
+            called = host_name(host)
+            if called is None:
+                return _NO_HOST
+            if self._hosts is not None and called not in self._hosts:
+                return _BAD_HOST
         if origin is not None and self._origins is not None and not self._is_allowed(origin):
             return _BAD_ORIGIN
         return None
-
-    def _is_own(self, host: bytes) -> bool:
-        name = host_name(host)
-        return name is not None and (self._hosts is None or name in self._hosts)
 
     def _is_allowed(self, origin: bytes) -> bool:
         assert self._origins is not None

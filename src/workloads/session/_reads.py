@@ -137,7 +137,9 @@ class Reads:
             session_id = next(iter(self._apart))
             return {session_id: self._apart.pop(session_id)}
         if len(self._waiting) > self._together:
-            return {session_id: self._waiting.pop(session_id) for session_id in list(islice(self._waiting, self._together))}
+            return {
+                session_id: self._waiting.pop(session_id) for session_id in list(islice(self._waiting, self._together))
+            }
         reads, self._waiting = self._waiting, {}
         return reads
 
