@@ -194,8 +194,9 @@ def _queued(pid: int) -> float:
 
     queued = 0.0
     for each in (pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))):
-        with suppress(OSError):
-            queued += int(Path(f"/proc/{each}/schedstat").read_text().split()[1]) / 1e9
+        for thread in Path(f"/proc/{each}/task").glob("*/schedstat"):
+            with suppress(OSError):
+                queued += int(thread.read_text().split()[1]) / 1e9
     return queued
 
 

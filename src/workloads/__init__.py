@@ -204,9 +204,9 @@ _MODULES = {
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import version
+        from workloads._core.version import VERSION
 
-        value: object = version(__name__)
+        value: object = VERSION
     elif name in __all__:
         from importlib import import_module
 

@@ -71,6 +71,11 @@ def test_help_loads_no_manager_and_no_table_drawing(arguments):
     )
 
 
+def test_a_proxy_runner_reads_no_metadata_of_packages_and_nothing_of_other_transports():
+    loaded = loaded_by("import workloads.proxyrunner.stage, workloads.managers.owner")
+    assert loaded & {"importlib.metadata", "email.message", "redis", "mcp", "workloads.proxyrunner.bridge"} == set()
+
+
 def test_scale_to_zero_is_used_without_the_rest():
     ours = {name for name in loaded_by("import workloads.scaletozero") if name.startswith("workloads")}
     assert ours == {"workloads", "workloads._core", "workloads._core.lazy", "workloads.scaletozero"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import attrs
 
 from workloads._core import process
 from workloads._core.paths import DEFAULT_APP
+from workloads._core.version import VERSION
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.managers.containers import owner_of
 from workloads.managers.handshake import Event
@@ -62,7 +62,7 @@ class Ownership:
         self._statuses = StatusStore(paths)
         self._records = RuntimeRecordStore(paths)
         self._lock = self._records.owner_lock(name)
-        self._record = RuntimeRecord(name=name, runtime=runtime, library_version=version("workloads"))
+        self._record = RuntimeRecord(name=name, runtime=runtime, library_version=VERSION)
         self._draining = False
         self._status = WorkloadStatus.STARTING
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="workloads-state")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
+from workloads._core.version import VERSION
 from workloads.proxyrunner.jsonrpc import members, read
 
 __all__ = (
@@ -43,7 +43,7 @@ HEADER_MISMATCH = -32020
 CAPABILITY_REQUIRED = -32021
 UNSUPPORTED_VERSION = -32022
 
-_CLIENT_INFO = {"name": "workloads", "version": version("workloads")}
+_CLIENT_INFO = {"name": "workloads", "version": VERSION}
 
 
 def is_enveloped(text: bytes) -> bool:

@@ -13,6 +13,7 @@ from workloads._core.collections import EMPTY_DICT, read_only
 from workloads._core.fields import others, text, whole_number
 from workloads._core.process import ProcessIdentity, current
 from workloads._core.records import SUFFIX, RecordFolder, dump_object, load_object
+from workloads._core.version import VERSION
 from workloads.config.names import check_workload_name
 from workloads.errors import CorruptStateError
 
@@ -182,13 +183,11 @@ class RuntimeRecordStore:
         Raises:
             CorruptStateError: The record that was there is damaged.
         """
-        from importlib.metadata import version
-
         previous = self.read(name) or RuntimeRecord(name=name, runtime=runtime)
         record = attrs.evolve(
             previous.released(),
             runtime=runtime,
-            library_version=version("workloads"),
+            library_version=VERSION,
             launcher=current(),
             launch_id=os.urandom(8).hex(),
         )
