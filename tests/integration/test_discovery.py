@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
-from tests.support import thv
+from tests.support import fake_engine, thv
 
-from workloads import GroupNotFoundError, LocalManager, RunConfig, Settings, new_backend_discoverer, new_group_manager
+from workloads import (
+    GroupNotFoundError,
+    LocalManager,
+    MissingDependencyError,
+    RunConfig,
+    Settings,
+    new_backend_discoverer,
+    new_group_manager,
+)
 from workloads._core.paths import Paths
 
 REMOTE = {"image": "", "remote_url": "https://mcp.example.com/v1/mcp?project=7"}
@@ -48,6 +57,15 @@ def test_what_thv_wrote_down_is_discovered(toolhive, caplog):
     assert (found["boxed"].url, found["boxed"].transport) == ("http://127.0.0.1:4002/sse#boxed", "sse")
     assert "proxy process is gone" in found["lost"].metadata["workload_status_context"]
     assert [record.workload for record in caplog.records] == ["torn"]
+
+
+def test_a_watch_that_cannot_begin_leaves_nothing_open(toolhive, monkeypatch):
+    """An engine lives, and what is needed to ask it is not installed."""
+    monkeypatch.setitem(sys.modules, "docker", None)
+    with fake_engine.serving(fake_engine.DOCKER) as served, LocalManager.open("toolhive", runtime="process") as manager:
+        monkeypatch.setenv("DOCKER_HOST", served.url)
+        with pytest.raises(MissingDependencyError, match="docker"):
+            new_backend_discoverer(manager).watch("default")
 
 
 def test_what_was_never_started_here_is_discovered_and_not_healthy(state_dir):
