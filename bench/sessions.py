@@ -121,7 +121,7 @@ class Subject:
         await self.few.load(self.ids[0])
         await self.many.load(self.ids[0])
         for storage, limit in ((self.few, FEW), (self.many, MANY)):  # as if that many had been read
-            storage._copies.keep_used([Peeked(each, TTL) for each in kept[:limit]], time.monotonic())
+            storage._copies.keep_used({each.id: Peeked(each, TTL) for each in kept[:limit]}, time.monotonic())
         assert (self.few.local_entries, self.many.local_entries) == (FEW, MANY)
         return self
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Mapping
 
     from workloads.session._schedule import Schedule
     from workloads.session.model import Session
@@ -85,14 +85,19 @@ class Copies:
         self._early = ttl * (1 - REFRESH_AFTER + random.random() * _JITTER)
         self._schedule = schedule
         self._clock = clock
+        self._unfiled: Mapping[str, Peeked] = {}  # what was kept last, and is not among the copies yet
+        self._unfiled_sent = 0.0  # when the store was asked for it
         self.coherent = schedule is None
         self.hits = 0
 
     def __len__(self) -> int:
+        self.file()
         return len(self._copies)
 
     def find(self, session_id: str) -> Session | None:
         """The session, if there is a copy that did not expire; this is a use of it."""
+        if session_id in self._unfiled:
+            self.file()
         copies = self._copies
         if session_id not in copies:
             return None
@@ -130,25 +135,36 @@ class Copies:
         if self.coherent and deadline > self._clock():
             self._copies[session.id] = Copy(session, deadline, deadline - self._early, False, hot)
 
-    def keep_used(self, found: Collection[Peeked], sent: float) -> None:
+    def keep_used(self, found: Mapping[str, Peeked], sent: float) -> None:
         """Keep copies that are used already, while every change is heard of.
 
         Args:
-            found: What the store answered.
+            found: What the store answered, by the ids.
             sent: When it was asked.
         """
+        self.file()
+        if self.coherent:
+            self._unfiled, self._unfiled_sent = found, sent
+        else:
+            for session_id in found:
+                self.drop(session_id)
+
+    def file(self) -> None:
+        """Put what was kept last in its place. It is found without that; done early, nobody has to wait for it."""
+        found, sent = self._unfiled, self._unfiled_sent
+        if not found:
+            return
+        self._unfiled = {}
         copies, absent, early, now = self._copies, self._absent, self._early, self._clock()
         fresh: dict[str, Copy] = {}
         dues: dict[str, float] = {}
-        for session, remaining in found:
-            session_id, deadline = session.id, sent + remaining
+        for session_id, (session, remaining) in found.items():
             if session_id in copies or session_id in absent:
                 self.drop(session_id)
+            deadline = sent + remaining
             if deadline > now:
                 due = dues[session_id] = deadline - early
                 fresh[session_id] = Copy(session, deadline, due, True, True)
-        if not self.coherent:
-            return
         if self._schedule is not None:
             self._schedule.later(dues)
         for session_id, copy in fresh.items():  # after that, for one of them may have to make room for another
@@ -178,6 +194,7 @@ class Copies:
         Returns:
             When the session expires if that fails; None when there is no copy that was used.
         """
+        self.file()
         copy = self._copies.get(session_id)
         if copy is None or not copy.used:
             return None
@@ -187,6 +204,7 @@ class Copies:
 
     def drop(self, session_id: str) -> Copy | None:
         """Forget what is known of a session, and return the copy that there was."""
+        self.file()
         self._absent.pop(session_id, None)
         copy = self._copies.pop(session_id, None)
         if copy is not None and copy.used and self._schedule is not None:
@@ -196,6 +214,7 @@ class Copies:
 
     def clear(self) -> None:
         """Forget all copies. The store will be told of uses that it was not told of yet."""
+        self.file()
         for session_id, copy in self._copies.items():
             self._evicted(session_id, copy)
         self._copies.clear()

@@ -181,7 +181,7 @@ class Reads:
         self, reads: Mapping[str, _Waiters], found: Mapping[str, Peeked], sent: float, *, coherent: bool
     ) -> None:
         joinable, copies, vain = self._reads, self._copies, self._vain
-        used: list[Peeked] = []
+        used: dict[str, Peeked] = {}
         for session_id, waiters in reads.items():
             peeked = found.get(session_id)
             if coherent and joinable.get(session_id) is waiters:
@@ -189,7 +189,7 @@ class Reads:
                 if peeked is None:
                     copies.keep_absent(session_id)
                 elif waiters:
-                    used.append(peeked)
+                    used[session_id] = peeked
                 else:
                     copies.keep(peeked.session, sent + peeked.remaining)
             elif coherent and vain.get(session_id, 0) + 1 < _ATTEMPTS:
@@ -203,7 +203,10 @@ class Reads:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(peeked)
-        copies.keep_used(used, sent)
+        if used:
+            copies.keep_used(used, sent)
+            # Two turns on, those who waited go on and have asked for more: it is done while the store looks for that.
+            self._loop.call_soon(self._loop.call_soon, copies.file)
 
     def _leave(self, reads: Mapping[str, _Waiters]) -> None:
         for session_id, waiters in reads.items():
