@@ -137,9 +137,8 @@ class Reads:
             session_id = next(iter(self._apart))
             return {session_id: self._apart.pop(session_id)}
         if len(self._waiting) > self._together:
-            return {
-                session_id: self._waiting.pop(session_id) for session_id in list(islice(self._waiting, self._together))
-            }
+            first = list(islice(self._waiting, self._together))
+            return {session_id: self._waiting.pop(session_id) for session_id in first}
         reads, self._waiting = self._waiting, {}
         return reads
 

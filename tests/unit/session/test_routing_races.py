@@ -296,6 +296,40 @@ def test_loads_of_many_ids_in_one_turn_are_one_round_trip():
     with_routing(_ready(test))
 
 
+def test_more_ids_than_travel_together_are_a_few_round_trips():
+    async def test(server, storage):
+        sessions = [Session(id=str(number)) for number in range(1100)]
+        for session in sessions:
+            server.set(session, 60)
+        await settle()
+        server.trips.clear()
+        assert await asyncio.gather(*(storage.load(session.id) for session in sessions)) == sessions
+        assert server.trips == {"peek": 3}, "of 512 at most"
+
+    with_routing(_ready(test))
+
+
+def test_what_was_just_read_is_a_copy_like_any_other_in_the_same_turn():
+    async def test(server, storage):
+        for session in (OLD, attrs.evolve(OLD, id="b"), attrs.evolve(OLD, id="c")):
+            server.set(session, 60)
+        await settle()
+        server.trips.clear()
+        assert await storage.load("a") == OLD
+        assert storage.recall("a") == OLD
+        await storage.load("b")
+        assert storage.local_entries == 2
+        await storage.load("c")
+        assert server.trips == {"peek": 3}
+        assert await storage.update(attrs.evolve(NEW, id="c"))
+        assert await storage.load("c") == attrs.evolve(NEW, id="c")
+        await storage.load("a")
+        await storage.delete("a")
+        assert storage.recall("a") is None
+
+    with_routing(_ready(test))
+
+
 def test_a_slow_store_is_asked_four_times_at_once_and_no_more():
     async def test(server, storage):
         server.trips.clear()

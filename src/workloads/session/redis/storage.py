@@ -185,7 +185,7 @@ class RedisStorage:
                 # A key of somebody else's may never expire; the first use through here gives it a time to live.
                 # Redis looked at some moment after it was asked; assume the first, and the time is never too long.
                 remaining = (self._ttl if milliseconds < 0 else milliseconds / 1000) - elapsed
-                found[session_id] = Peeked(self._decode(session_id, raw), remaining if remaining > 0.0 else 0.0)
+                found[session_id] = Peeked(self._decode(session_id, raw), max(0.0, remaining))
         return found
 
     async def touch(self, session_ids: Collection[str]) -> frozenset[str]:
