@@ -98,10 +98,11 @@ def _sound(raw: bytes) -> Session | None:
             if not _is_time(updated):
                 return None
             updated_at = _parsed(updated)
-        metadata, known = EMPTY_DICT, len(_REQUIRED)
+        metadata: ReadOnlyDict[str, str] = EMPTY_DICT
+        known = len(_REQUIRED)
         if "metadata" in tree:
             known += 1
-            found = tree["metadata"]
+            found: dict[str, Any] | None = tree["metadata"]
             if type(found) is dict:
                 for value in found.values():
                     if type(value) is not str:
