@@ -7,7 +7,7 @@ import logging
 
 import pytest
 from tests.support.aio import run
-from tests.support.raw_http import raw_client, raw_server, request
+from tests.support.raw_http import raw_client, raw_server, read_body, request
 from tests.support.runners import routed
 
 OK = b'{"ok":true}'
@@ -92,6 +92,37 @@ def test_an_answer_in_parts_arrives_part_by_part():
 
     asked = asyncio.Event()
     proxied(handle, body)
+
+
+def test_a_large_answer_holds_up_its_server_while_nobody_reads_it_and_every_byte_is_counted(caplog):
+    caplog.set_level(logging.INFO, "workloads.access")
+    block, count, written = b"x" * 2**16, 640, []
+
+    async def handle(exchange):
+        await exchange.start(200, ("transfer-encoding", "chunked"))
+        for number in range(count):
+            exchange.writer.write(b"10000\r\n%s\r\n" % block)
+            try:
+                await asyncio.wait_for(exchange.writer.drain(), 0.5)
+            except TimeoutError:
+                written.append(number)
+                stalled.set()
+                await exchange.writer.drain()
+        await exchange.chunk(b"")
+
+    async def body(client, _, __):
+        client.write("POST", "/mcp", body=b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}')
+        client.writer.transport.pause_reading()
+        await asyncio.wait_for(stalled.wait(), 20)
+        assert served_by_tasks() == 0
+        client.writer.transport.resume_reading()
+        assert await read_body(client.reader, await client.head()) == block * count
+
+    stalled = asyncio.Event()
+    proxied(handle, body)
+    assert written[0] < count / 2
+    accesses = [record.bytes for record in caplog.records if record.name == "workloads.access"]  # type: ignore[attr-defined]
+    assert accesses == [len(OK), count * len(block)]
 
 
 @pytest.mark.parametrize(("method", "status", "times"), [("ping", 200, 2), ("tools/call", 503, 1)])
