@@ -13,16 +13,22 @@ Run it with ``python -m bench proxy``.
 from __future__ import annotations
 
 import statistics
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.harness import ROUNDS, Figure, cpu_of_process, report
 from bench.proxy_roles import CONNECTIONS, LARGE_PATH, PATH, ROLES, at_rate, wrk
-from bench.roles import role
+from bench.roles import Process, role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHARE = 0.40
 """The least share of the server's own throughput that passes through the proxy."""
 LARGE_SHARE = 0.6
 """The same of answers of a mebibyte, passed on part by part."""
+LARGE_COST = 1 / LARGE_SHARE
+"""The greatest CPU time of the proxy for such an answer, to that of the server. Each has one processor at most: with
+more the proxy could not keep up."""
 MICROS = 110.0
 """The greatest CPU time of the proxy, a request."""
 ADDED_P50, ADDED_P90 = 0.5, 2.0
@@ -52,8 +58,7 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
             wrk(port, PATH, 1)
         for _ in range(rounds):
             _small(server, proxy, pid, seconds, note)
-            straight, through = (wrk(port, LARGE_PATH, seconds)["rate"] for port in (server, proxy))
-            note("large share", through / straight)
+            _large(serving, proxying, seconds, note)
             straight_at, through_at = (at_rate(port, RATE, seconds) for port in (server, proxy))
             for quantile in ("p50", "p90"):
                 note(f"added {quantile}", (through_at[quantile] - straight_at[quantile]) * 1e3)
@@ -71,6 +76,8 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
             **higher,
             gates=False,
         ),
+        Figure("CPU of the proxy, an answer of 1 MiB", median["large micros"], "us"),
+        Figure("CPU of the proxy, to the server's", median["large cost"], "x", LARGE_COST, steady=False),
         Figure(f"added at {RATE}/s, median", median["added p50"], "ms", ADDED_P50, steady=False, gates=False),
         Figure(f"added at {RATE}/s, 90th percentile", median["added p90"], "ms", ADDED_P90, steady=False, gates=False),
         Figure("straight to the server", median["straight"], "/s"),
@@ -79,6 +86,16 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
     values = {"straight to the server": median["straight"], "through the proxy": median["through"]}
     plot = {"title": f"POSTs over {CONNECTIONS} connections", "values": values, "unit": "requests/s"}
     return report("proxy", figures, plot=plot, rounds=rounds, seconds=seconds, samples=found)
+
+
+def _large(serving: Process, proxying: Process, seconds: float, note: Callable[[str, float], None]) -> None:
+    straight = wrk(serving.port, LARGE_PATH, seconds)
+    before = cpu_of_process(serving.pid), cpu_of_process(proxying.pid)
+    through = wrk(proxying.port, LARGE_PATH, seconds)
+    server, proxy = cpu_of_process(serving.pid) - before[0], cpu_of_process(proxying.pid) - before[1]
+    note("large share", through["rate"] / straight["rate"])
+    note("large micros", proxy / through["requests"] * 1e6)
+    note("large cost", proxy / server)
 
 
 def _small(server: int, proxy: int, pid: int, seconds: float, note: Any) -> None:
