@@ -94,7 +94,7 @@ class Companions:
         Raises:
             WorkloadsError: The engine does not answer.
         """
-        with faults(self._engine.name, _DOING), connect(self._engine.url, _TIMEOUT) as connection:
+        with faults(self._engine.name, self._engine.url, _DOING), connect(self._engine.url, _TIMEOUT) as connection:
             with self._lock:
                 if self._over.is_set():
                     return False
