@@ -49,7 +49,7 @@ def test_processes_of_sessions_are_on_record_and_end_with_their_session_and_the_
         shown = manager.get_workload("quick").replicas
         assert (shown.ready, shown.desired) == (1, 1)
 
-    pids = run(pids_of_sessions(workload.url, 2, look), timeout=50)
+    pids = run(pids_of_sessions(workload.url, 2, look))
     assert len(set(pids)) == 2
     assert len(seen) == 3
     # The clients have ended their sessions.
@@ -72,5 +72,5 @@ def test_a_killed_runner_takes_the_processes_of_sessions_with_it(manager):
         os.kill(record.runner.pid, signal.SIGKILL)
         wait_until(lambda: not any(map(process.is_alive, seen)))
 
-    run(pids_of_sessions(workload.url, 2, kill), timeout=50)
+    run(pids_of_sessions(workload.url, 2, kill))
     assert len(seen) == 3

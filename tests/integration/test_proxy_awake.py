@@ -40,7 +40,7 @@ async def begin_to_hold(operator, owner: str = "me") -> int:
 
 
 async def released(path: Path) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await usage_of(path))["holds"]:  # noqa: ASYNC110  # nobody tells of it
             await asyncio.sleep(0.01)
 

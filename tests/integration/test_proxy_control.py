@@ -185,7 +185,7 @@ def test_metrics_tell_what_happened(tmp_path):
             assert told["sessions_begun_total"] == 1
             stream.close()
             await server.gone(1)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while values((await scrape(runner.control_url)).body)["open_streams"]:
                     pass
             told = values((await scrape(runner.control_url)).body)

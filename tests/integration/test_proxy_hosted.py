@@ -26,7 +26,7 @@ async def hosted(app, *, lifespan="on"):
     server.capture_signals = contextlib.nullcontext  # those of the process belong to the tests
     task = asyncio.create_task(server.serve([bound]))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not server.started:  # noqa: ASYNC110  # it has no event for that
                 await asyncio.sleep(0.01)
         yield bound.getsockname()[1]

@@ -210,7 +210,7 @@ def test_a_server_that_never_stays_up_is_given_up_after_ten_attempts(quick_resta
         assert trail.read_text().split() == ["started"] * 10
         assert told.statuses[-1][0] is WorkloadStatus.ERROR
 
-    run(body(), timeout=50)
+    run(body())
 
 
 @pytest.mark.parametrize(
@@ -601,7 +601,7 @@ def test_cancelling_the_exit_of_the_context_manager_bounds_the_drain():
             async with runner(observer=told, drain_timeout="100ms"):
                 await leave.wait()
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             task = asyncio.create_task(use())
             await told.running()
             async with raw_client(told.port) as client:

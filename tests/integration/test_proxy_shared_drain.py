@@ -68,7 +68,7 @@ async def two(redis):
                 yield replica, stream, far, near, drain
                 assert shutdown.is_set()
                 assert [rest async for rest in stream._parts] == [], "nothing but its end follows"
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     await task
 
 

@@ -142,7 +142,7 @@ def test_a_stream_whose_endpoint_another_replica_has_named_is_refused_and_so_is_
                     redis.go_on()
                 assert (away.status, away.get("retry-after")) == (503, "1")
 
-    run(body(), timeout=50)
+    run(body())
 
 
 @pytest.mark.needs("auth")

@@ -217,7 +217,7 @@ def test_MCP_T26_a_request_that_goes_on_reaches_the_replica_that_knows_its_state
                 answer = await client.post(request(**call, **given), *headers)
                 assert answer.json["result"]["content"][0]["text"] == "Hello Eve"
 
-    run(body(), timeout=50)
+    run(body())
 
 
 def test_MCP_T28_questions_for_a_task_reach_the_replica_that_made_it():
@@ -294,10 +294,10 @@ def test_MCP_T27_a_subscription_hears_of_changes_at_every_replica():
             async with client.listen(resource_subscriptions=uris) as events:
                 for uri in uris:  # at one replica after the other
                     await client.call_tool("touch", {"uri": uri})
-                    async with asyncio.timeout(10):
+                    async with asyncio.timeout(30):
                         assert str((await anext(events)).uri) == uri
 
-    run(body(), timeout=50)
+    run(body())
 
 
 def test_MCP_T27_a_subscription_ends_when_it_cannot_hear_of_all_any_more(monkeypatch):

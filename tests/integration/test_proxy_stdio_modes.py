@@ -94,7 +94,7 @@ def test_a_question_that_nobody_will_answer_is_answered_for_its_client(trail, ho
                 cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 4}}
                 await session.post(cancel)
             assert (await anext(heard))["error"]["code"] == -32800
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             # Nothing announces what the server has heard.
             while not (answered := [each for each in await subject.heard() if "error" in each]):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

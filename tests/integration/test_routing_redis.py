@@ -40,7 +40,7 @@ def _first_uvloop():
 def run(request):
     factory = None if request.param == "asyncio" else uvloop.new_event_loop
 
-    def run(coroutine, timeout=50):
+    def run(coroutine, timeout=120):
         async def bounded():
             async with asyncio.timeout(timeout):
                 await coroutine

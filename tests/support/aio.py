@@ -18,7 +18,7 @@ LOOPS = ("asyncio", "uvloop")
 uvloop.new_event_loop().close()
 
 
-def run(coroutine: Coroutine[Any, Any, T], *, timeout: float = 30.0, loop: str = "asyncio") -> T:
+def run(coroutine: Coroutine[Any, Any, T], *, timeout: float = 120.0, loop: str = "asyncio") -> T:
     """Run a coroutine to its end in a loop of its own, with asyncio's debug checks on.
 
     Args:

@@ -36,7 +36,7 @@ class Subject:
 
     async def heard(self, method=None, count=0):
         """What the server heard, as soon as it heard so many messages of the method."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 lines = await asyncio.to_thread(self._trail.read_text)
                 found = [json.loads(line) for line in lines.splitlines(keepends=True) if line.endswith("\n")]

@@ -125,7 +125,7 @@ class RawServer:
 
     async def until(self, condition: Callable[[RawServer], bool]) -> None:
         """Wait until a condition on this server holds."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not condition(self):
                 self._news.clear()
                 await self._news.wait()

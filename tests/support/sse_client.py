@@ -20,7 +20,7 @@ class Stream:
 
     async def event(self):
         """The data of the next event."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 while b"\r\n\r\n" not in self._text:
                     self._text += await anext(self._parts)
