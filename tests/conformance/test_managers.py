@@ -20,6 +20,8 @@ from workloads.testing import InMemoryManager, ManagerConformance, ServerBehavio
 class TestProcess(ManagerConformance):
     """Processes of this machine."""
 
+    patience = 60.0  # for a machine that does much else
+
     @pytest.fixture
     def manager(self):
         with workloads.new_manager("process") as manager:

@@ -24,7 +24,7 @@ KNOWN_FILES: dict[str, str] = {
     "/dev/urandom": "opened once by the interpreter and kept",
     "/proc/": "the snapshot's own look at this process",
 }
-PATIENCE = 3.0
+PATIENCE = 10.0
 
 _PROC = Path("/proc")
 _HAS_PROC = _PROC.joinpath("self/fd").exists()
