@@ -64,9 +64,8 @@ def run_quick(name: str = "quick", *options: str, arguments: tuple[str, ...] = (
 
 
 @pytest.fixture(autouse=True)
-def _removed():
-    yield
-    run("rm", "--all", "--grace", "5")
+def _removed(manager):
+    """What a test leaves is removed by this process: to start the command for it would take as long as many a test."""
 
 
 def shown(*arguments: str) -> list[dict]:
@@ -108,6 +107,8 @@ def test_a_group_is_created_used_and_removed_with_its_workload_moved():
     run("group", "rm", "engineering", "--move-to", "default")
     assert [each["name"] for each in shown("--group", "default")] == ["quick"]
     assert run("group", "list")[0].splitlines()[1:] == ["default  1"]
+    run("rm", "--all", "--grace", "5")
+    assert shown() == []
 
 
 def test_what_get_prints_can_be_run_again(tmp_path):
