@@ -6,18 +6,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.support import engines
+from tests.support import engines, thv
 from tests.support.mcp_client import call_tool
 from tests.support.quick import runner_of
 from tests.support.waiting import wait_until
 
 import workloads
-from workloads import RunConfig, Workload, WorkloadStatus
+from workloads import LocalManager, RunConfig, Workload, WorkloadStatus
 from workloads._core.paths import Paths
 from workloads.errors import BatchError, RuntimeUnavailableError, WorkloadFailedError, WorkloadsError
 
-# The SDK leaves a socket that could not connect to the collector, which closes it: here the engine goes at any moment.
 NOTHING = {"container": {}, "network": {}, "volume": {}}
+# The SDK leaves a socket that could not connect to the collector, which closes it: here the engine goes at any moment.
 _SDK = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 pytestmark = [pytest.mark.needs("mcp"), pytest.mark.timeout(300), _SDK]
 
@@ -154,3 +154,21 @@ def test_verbs_that_an_engine_leaves_in_the_middle_end_and_leave_nothing(engine,
     manager.delete_workloads(["a", "c"], grace=1).wait(120)
     assert engine.present() == NOTHING
     assert files() == {}
+
+
+def test_what_thv_runs_is_unknown_while_its_engine_is_away_and_told_again_afterwards(engine):
+    with (
+        thv.proxy("start", "github", "--foreground") as (process, port),
+        LocalManager.open("toolhive", runtime=engine.name) as manager,
+    ):
+        thv.Deployment(engine, "github", port, isolated=False)
+        thv.write_files(Paths.locate("toolhive"), "github", pid=process.pid, port=port)
+        with manager.watch_workloads() as watch:
+            told = (event.workload.status for event in watch if event.workload is not None)
+            assert next(told) is WorkloadStatus.RUNNING
+            engine.kill()
+            assert WorkloadStatus.UNKNOWN in told  # waits until it is
+            engine.start()
+            # Docker ends the containers that it finds without a shim; Podman's have gone on.
+            after = next(status for status in told if status is not WorkloadStatus.UNKNOWN)
+            assert after in (WorkloadStatus.RUNNING, WorkloadStatus.UNHEALTHY)
