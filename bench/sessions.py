@@ -71,10 +71,12 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
             Figure("CPU, a miss to GETEX", miss.cpu / getex.cpu, "x", MISS_GOAL, steady=False),
             Figure("round trips of a miss", commands_of_misses, "trips", 1),
             Figure("round trips of 64 loads of a missing id", commands_of_waiters, "trips", 1),
-            Figure("CPU, GETEX to a miss, 50 at once", together.cpu, "x", TOGETHER_GOAL, higher_is_better=True),
-            Figure(
-                "throughput, misses to GETEX, 50 at once", together.wall, "x", TOGETHER_GOAL,
-                higher_is_better=True, steady=False, gates=False,
+            *(
+                Figure(what, value, "x", TOGETHER_GOAL, higher_is_better=True, steady=False)
+                for what, value in (
+                    ("CPU, GETEX to a miss, 50 at once", together.cpu),
+                    ("throughput, misses to GETEX, 50 at once", together.wall),
+                )
             ),
             *(Figure(f"CPU, {name}", sample.cpu * 1e6, "us") for name, sample in taken.items()),
             *(Figure(f"wall, {name}", value, "us", steady=False) for name, value in us.items()),
