@@ -169,12 +169,11 @@ class ServerConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes, at: int) -> int:
         """Take what there is of a head. Returns where it ends in what came."""
-        behind = len(self._head_tail)
-        came = self._head_tail + data[at:] if behind or at else data
-        end = came.find(_END_OF_HEAD) + len(_END_OF_HEAD)
-        whole = end >= len(_END_OF_HEAD)
-        piece = came[behind : end if whole else len(came)]
-        self._head_tail = b"" if whole else came[1 - len(_END_OF_HEAD) :]
+        came = self._head_tail + data[at:] if self._head_tail or at else data
+        found = came.find(_END_OF_HEAD)
+        end = len(came) if found < 0 else found + len(_END_OF_HEAD)
+        piece = came[len(self._head_tail) : end]
+        self._head_tail = came[1 - len(_END_OF_HEAD) :] if found < 0 else b""
         self._head_size += len(piece)
         try:
             self._parser.feed_data(piece)

@@ -18,12 +18,19 @@ __all__ = ("Chunks", "Counted", "Framing", "UntilClosed")
 _MAX_LINE = 2**12
 """Bytes that the size of a chunk may have with its extensions, or a trailer."""
 _MAX_TRAILERS = 2**16
+_LITTLE = 2**12
+"""Bytes of which a copy costs less than a view."""
 _MANY = 16
 """Views that are kept apart: each takes as much memory as a small part."""
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[^\r\n\0]*)?\r\n")
 _END = re.compile(rb"\r\n")
 _TRAILER = re.compile(rb"(?:[!#-'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)?\r\n")
+
+
+def _view(data: bytes, begin: int, end: int) -> Part:
+    """What lies between. Little of it is cheaper copied."""
+    return data[begin:end] if len(data) < _LITTLE else memoryview(data)[begin:end]
 
 
 class Framing(Protocol):
@@ -65,10 +72,12 @@ class Counted:
 
     def take(self, data: bytes, at: int) -> Sequence[Part]:
         """See :class:`Framing`."""
-        part = memoryview(data)[at : at + self._left] if at or len(data) > self._left else data
-        self._left -= len(part)
-        self.ended = not self._left
-        self.beyond = at + len(part) < len(data)
+        size = len(data) - at
+        part = _view(data, at, at + self._left) if at or size > self._left else data
+        self._left -= size
+        if self._left <= 0:
+            self.ended = True
+            self.beyond = self._left < 0
         return (part,)
 
 
@@ -83,7 +92,7 @@ class UntilClosed:
 
     def take(self, data: bytes, at: int) -> Sequence[Part]:
         """See :class:`Framing`."""
-        return (memoryview(data)[at:] if at else data,)
+        return (_view(data, at, len(data)),)
 
 
 class Chunks:
