@@ -22,7 +22,7 @@ import pytest
 from tests.support.kill_driver import NAME, doing
 from tests.support.leaks import strays
 from tests.support.mcp_client import call_tool
-from tests.support.waiting import wait_until
+from tests.support.waiting import ORPHANS_END, wait_until
 
 from workloads import LocalManager, Settings, WorkloadsError, WorkloadStatus
 from workloads._core import process
@@ -79,7 +79,7 @@ class Scene:
 
     def check(self, place: str) -> None:
         """Nothing is torn, lost or astray; afterwards the workload is as it is told."""
-        wait_until(lambda: strays(self.state) <= self.family())
+        wait_until(lambda: strays(self.state) <= self.family(), timeout=ORPHANS_END)
         for file in self.state.rglob("[!.]*.json"):
             assert isinstance(json.loads(file.read_text()), dict), (place, file)
         token = self.token()
@@ -92,7 +92,7 @@ class Scene:
         self.stored, self.pending = token, None
         if token and (workload := self.manager.get_workload(NAME)).status is WorkloadStatus.RUNNING:
             assert json.loads(call_tool(workload.url, "env"))["TOKEN"] == token, place
-        wait_until(lambda: strays(self.state) <= self.family())
+        wait_until(lambda: strays(self.state) <= self.family(), timeout=ORPHANS_END)
 
     def token(self) -> str | None:
         if not self.manager.does_workload_exist(NAME):
@@ -124,7 +124,7 @@ def scene(tmp_path):
         yield Scene(manager, state)
         manager.delete_workloads([NAME], grace=5).wait(30)
         manager.prune()
-        wait_until(lambda: not strays(state))
+        wait_until(lambda: not strays(state), timeout=ORPHANS_END)
 
 
 def rounds(kind: str):

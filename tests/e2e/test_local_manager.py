@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support.mcp_client import call_tool
 from tests.support.quick import quick, record_of, runner_of
-from tests.support.waiting import wait_until
+from tests.support.waiting import ORPHANS_END, wait_until
 
 import workloads
 from workloads import RunConfig, WorkloadStatus
@@ -126,7 +126,7 @@ def test_a_server_that_ignores_everything_is_killed_when_its_grace_is_over(manag
     workload = manager.get_workload("quick")
     assert workload.status is WorkloadStatus.STOPPED
     assert "after 1 s" in workload.status_context
-    wait_until(lambda: not Path(f"/proc/{replica}").exists())
+    wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=ORPHANS_END)
 
 
 def test_a_runner_that_was_killed_is_seen_its_server_ends_and_a_start_repairs_it(manager):
@@ -134,7 +134,7 @@ def test_a_runner_that_was_killed_is_seen_its_server_ends_and_a_start_repairs_it
     manager.run_workload_detached(quick(), wait=20)
     replica = record_of("quick").replicas[0].pid
     os.kill(runner_of("quick"), signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{replica}").exists())
+    wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=ORPHANS_END)
     seen = manager.get_workload("quick")
     assert seen.status is WorkloadStatus.UNHEALTHY
     assert "proxy runner is gone" in seen.status_context

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.mcp_client import call_tool
 from tests.support.quick import quick, record_of, runner_of
-from tests.support.waiting import wait_until
+from tests.support.waiting import ORPHANS_END, wait_until
 
 import workloads
 from workloads import EventType, WorkloadStatus
@@ -86,7 +86,7 @@ def test_recover_starts_what_a_crash_ended_and_leaves_the_rest_alone(manager):
     running = runner_of("running")
     replica = record_of("crashed").replicas[0].pid
     os.kill(runner_of("crashed"), signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{replica}").exists())
+    wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=ORPHANS_END)
     manager.recover().wait(30)
     assert manager.get_workload("crashed").status is WorkloadStatus.RUNNING
     assert manager.get_workload("stopped").status is WorkloadStatus.STOPPED
@@ -101,7 +101,7 @@ def test_prune_removes_what_is_left_of_workloads_that_are_gone(manager):
     assert [w.name for w in manager.list_workloads(all=True)] == ["kept"]
     assert manager.prune() == ["gone"]
     assert manager.prune() == []
-    wait_until(lambda: not Path(f"/proc/{replica}").exists())
+    wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=ORPHANS_END)
     assert manager.get_workload("kept").status is WorkloadStatus.RUNNING
     paths = manager._inventory.paths
     assert not [file for root in (paths.state, paths.data) for file in root.rglob("gone*") if file.suffix != ".lock"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.crash_driver import STARTED, config, vault
 from tests.support.leaks import strays
-from tests.support.waiting import wait_until
+from tests.support.waiting import ORPHANS_END, wait_until
 
 from workloads import LocalManager, Settings, WorkloadExistsError, WorkloadNotFoundError, WorkloadStatus
 from workloads.testing import crashes
@@ -88,7 +88,7 @@ def forget(state: Path) -> None:
     with LocalManager(settings=Settings(state_dir=state)) as manager:
         manager.delete_workloads(["one"]).wait(20)
         manager.prune()
-    wait_until(lambda: not strays(state))
+    wait_until(lambda: not strays(state), timeout=ORPHANS_END)
 
 
 def owners(state: Path) -> set[int]:
@@ -102,7 +102,7 @@ def owners(state: Path) -> set[int]:
 
 
 def assert_nothing_astray(state: Path) -> None:
-    wait_until(lambda: strays(state) <= owners(state))
+    wait_until(lambda: strays(state) <= owners(state), timeout=ORPHANS_END)
 
 
 def assert_whole(state: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_secret_that_is_being_set_is_there_or_not_and_no_other_is_lost(state):
 
 def test_a_runner_that_is_killed_takes_its_server_with_it_and_can_be_replaced(state):
     for point, manager in crashed(state, "runner"):
-        wait_until(lambda: not strays(state))
+        wait_until(lambda: not strays(state), timeout=ORPHANS_END)
         seen = manager.get_workload("one")
         assert seen.status in (WorkloadStatus.UNHEALTHY, WorkloadStatus.STOPPED), (point, seen)
         manager.start_workloads(["one"]).wait(20)

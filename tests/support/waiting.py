@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ORPHANS_END = 2.0
+"""Seconds after which nothing may be left of what somebody killed."""
+
 
 def wait_until(condition: Callable[[], object], *, timeout: float = 30.0, every: float = 0.01) -> None:
     """Return as soon as a condition holds.

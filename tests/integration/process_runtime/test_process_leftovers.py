@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.processes import FAMILY, SLEEPS, descriptors, exists, words
-from tests.support.waiting import wait_until
+from tests.support.waiting import ORPHANS_END, wait_until
 
 from workloads._core.process import identify, signal_group
 from workloads.errors import (
@@ -91,7 +91,7 @@ def test_when_the_runner_is_killed_the_whole_tree_is_gone_within_two_seconds(run
     assert all(exists(pid) for pid in family)
     process.send_signal(number)
     process.wait(10)
-    wait_until(lambda: not any(exists(pid) for pid in family))
+    wait_until(lambda: not any(exists(pid) for pid in family), timeout=ORPHANS_END)
 
 
 @pytest.mark.needs("linux")
@@ -99,7 +99,7 @@ def test_when_the_runner_ends_without_stopping_its_server_the_server_ends(runner
     process, family = runner
     process.stdin.close()
     assert process.wait(10) == 0
-    wait_until(lambda: not any(exists(pid) for pid in family))
+    wait_until(lambda: not any(exists(pid) for pid in family), timeout=ORPHANS_END)
 
 
 @pytest.mark.needs("linux")
@@ -111,7 +111,7 @@ def test_when_runner_and_shim_are_killed_at_once_the_server_ends_too(runner):
     process.kill()
     process.wait(10)
     os.kill(shim, signal.SIGKILL)
-    wait_until(lambda: not exists(leader))
+    wait_until(lambda: not exists(leader), timeout=ORPHANS_END)
     for pid in family[1:]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -122,7 +122,7 @@ def test_the_recorded_identity_lets_somebody_else_end_the_server(runner):
     process, family = runner
     identity = identify(family[0])
     assert signal_group(identity, signal.SIGKILL)
-    wait_until(lambda: not any(exists(pid) for pid in family))
+    wait_until(lambda: not any(exists(pid) for pid in family), timeout=ORPHANS_END)
     assert process.poll() is None
 
 
@@ -133,7 +133,7 @@ def test_a_forked_copy_of_the_runner_does_not_keep_its_server_alive(tmp_path):
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         server, copy = (int(process.stdout.readline()) for _ in range(2))
         process.kill()
-        wait_until(lambda: not exists(server))
+        wait_until(lambda: not exists(server), timeout=ORPHANS_END)
         assert exists(copy)
         os.kill(copy, signal.SIGKILL)
 
