@@ -96,13 +96,14 @@ def test_what_happens_to_its_containers_is_told_as_it_happens(engine, manager, d
         told = (event.workload for event in watch if event.workload is not None)
         assert next(told).status is WorkloadStatus.RUNNING
         client.pause("github")
-        paused = next(told)
+        paused = next(workload for workload in told if workload.status is not WorkloadStatus.RUNNING)
         assert (paused.name, paused.status) == ("github", WorkloadStatus.UNHEALTHY)
         assert "paused" in paused.status_context
         client.unpause("github")
-        assert next(told).status is WorkloadStatus.RUNNING
+        assert WorkloadStatus.RUNNING in (workload.status for workload in told)  # waits until it is
         deployment.process.kill()
-        assert "proxy process is gone" in next(told).status_context
+        gone = next(workload for workload in told if workload.status is not WorkloadStatus.RUNNING)
+        assert "proxy process is gone" in gone.status_context
 
 
 def test_a_container_without_any_file_comes_and_goes(engine, manager, deploy):
