@@ -14,6 +14,7 @@ from tests.support.aio import run
 from tests.support.lives import BOTH, living
 from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, routed, served
+from tests.support.waiting import wait_until
 
 from workloads import CommandNotFoundError, PortInUseError, RunConfigError, WorkloadFailedError
 from workloads.model import WorkloadStatus
@@ -662,6 +663,41 @@ def test_a_start_that_takes_long_is_waited_for_and_what_it_started_is_ended(tmp_
             Slow.released.set()
             await asyncio.wait_for(task, 10)
         assert not exists(Slow.replica.identity.pid)
+
+    run(body())
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_replica_that_is_still_being_started_when_another_serves_is_ended_too(forced):
+    import threading
+
+    from workloads.runtimes.process.runtime import ProcessRuntime
+
+    class Uneven(ProcessRuntime):
+        def __init__(self):
+            super().__init__()
+            self.released, self.replicas = threading.Event(), []
+
+        def start_replica(self, config, index, **kwargs):
+            if index == 0:
+                self.released.wait(60)
+            replica = super().start_replica(config, index, **kwargs)
+            self.replicas.append(replica)
+            return replica
+
+    async def body():
+        told, runtime = Recorder(), Uneven()
+        config = living(backend_replicas=2, drain_timeout="100ms")
+        async with served(ProxyRunner(config, runtime=runtime, observer=told)) as (shutdown, task):
+            await told.until(lambda told: (1, 1) in told.ready)
+            if forced:
+                task.cancel()
+            else:
+                shutdown.set()
+            await asyncio.to_thread(wait_until, lambda: not exists(runtime.replicas[0].identity.pid))
+            runtime.released.set()
+            await asyncio.wait({task})
+        assert [exists(replica.identity.pid) for replica in runtime.replicas] == [False, False]
 
     run(body())
 

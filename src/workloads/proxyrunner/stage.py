@@ -282,10 +282,13 @@ class Stage:
         if keeper is not None and keeping is not None and not keeper.retire():
             await _cancelled(keeping)
         await self._exchanges.finish()
+        grace = None if self._stop_grace is None else await in_thread(self._stop_grace)
         if keeper is not None:
-            await keeper.stop(None if self._stop_grace is None else await in_thread(self._stop_grace))
+            await keeper.stop(grace)
         if keeping is not None:
             await _cancelled(keeping)
+        if keeper is not None:
+            await keeper.stop(grace)  # one that was still being started when it was told to end
 
     async def _force(self) -> None:
         if self._keeping is not None:
@@ -294,6 +297,9 @@ class Stage:
             self._listener.abort()
         if self._assembly is not None and self._assembly.keeper is not None:
             await self._assembly.keeper.kill()
+            if self._keeping is not None:
+                await _cancelled(self._keeping)
+            await self._assembly.keeper.kill()  # one that was still being started
         if self._upstream is not None:
             await self._upstream.close()
         if self._listener is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -286,8 +287,12 @@ class Supervisor(Generic[T]):
         try:
             replica = await asyncio.shield(starting)
         except asyncio.CancelledError:
-            # It cannot be called back: wait for it, so that whoever stops this finds a server to stop.
-            self._server = Server(await starting)
+            # It cannot be called back: wait for it, however often this is cancelled, so that whoever stops this finds a
+            # server to stop.
+            while not starting.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({starting})
+            self._server = Server(starting.result())
             raise
         self._server = Server(replica)
         return self._server
