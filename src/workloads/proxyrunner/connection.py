@@ -39,6 +39,10 @@ _MAX_HEAD = 2**20
 """Bytes a head may have, or what stands between two parts of a body or behind it; give or take what comes at once."""
 _AHEAD = 8
 """Requests that a client may send ahead, before it is held up."""
+_BRIEF = 2**16
+"""Bytes of a body that is probably on its way when its head has come."""
+_MOMENT = 0.02
+"""Seconds for which such a body is waited for before its request is served without."""
 _BUFFER = 2**16
 """Bytes that may wait for the client, before who writes them is held up. The loop writes a larger part at once, so that
 its memory serves for the next one."""
@@ -52,9 +56,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_clients", "_deaf", "_farewell", "_fresh", "_headers", "_in_head", "_incoming", "_lag", "_parser", "_paused",
-        "_refusal", "_resuming", "_since_body", "_transport", "_turns", "_url", "client", "idle_since", "room",
-        "server", "soon", "write", "write_all",
+        "_awaited", "_clients", "_deaf", "_farewell", "_fresh", "_headers", "_in_head", "_incoming", "_lag", "_parser",
+        "_patience", "_paused", "_refusal", "_resuming", "_since_body", "_transport", "_turns", "_url", "client",
+        "idle_since", "later", "room", "server", "soon", "write", "write_all",
     )  # fmt: skip
 
     def __init__(self, clients: Clients) -> None:
@@ -65,6 +69,8 @@ class Connection(asyncio.Protocol):
         self._turns: deque[Turn] = deque()  # the first one is being answered
         self._incoming: Turn | None = None
         self._fresh: Turn | None = None  # nobody answers it yet
+        self._awaited: Turn | None = None  # nor this one, whose body is waited for
+        self._patience: asyncio.TimerHandle | None = None  # for so long
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._since_body = 0
@@ -75,6 +81,8 @@ class Connection(asyncio.Protocol):
         self._lag: Lag | None = None
         self.soon: Callable[[Callable[[], object]], object] = clients.loop.call_soon
         """Calls something when the loop comes to it."""
+        self.later: Callable[[float, Callable[[], object]], asyncio.TimerHandle] = clients.loop.call_later
+        """Calls something after so many seconds."""
         self.room: asyncio.Event | None = None
         """Set when more can be written; None when that is so now."""
         self.idle_since = clients.loop.time()
@@ -93,6 +101,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why does not matter
         """The client has gone."""
+        self._awaited = None
+        self._stop_waiting()
         self.resume_writing()
         turns = list(self._turns)
         self._turns.clear()
@@ -124,8 +134,14 @@ class Connection(asyncio.Protocol):
         self._since_body += len(data)
         self._feed(data)
         fresh, self._fresh = self._fresh, None
-        if fresh is not None:  # now that is here what came with its head, nearly always all of it
-            self._clients.serve(fresh)
+        if fresh is not None:  # now that is here what came with its head, often all of it
+            if fresh.arrived or not fresh.brief(_BRIEF):
+                self._clients.serve(fresh)
+            else:
+                self._awaited = fresh
+                self._patience = self.later(_MOMENT, self._serve_awaited)
+        elif self._awaited is not None and self._awaited.arrived:
+            self._serve_awaited()
         if self._since_body > _MAX_HEAD:
             self._refuse(f"Request {'head is' if self._in_head else 'trailers are'} too large.")
 
@@ -282,6 +298,18 @@ class Connection(asyncio.Protocol):
         """Close at once, whatever is still to be sent."""
         self._deaf = True
         self._transport.abort()
+
+    def _serve_awaited(self) -> None:
+        """Have the request served whose body was waited for."""
+        turn, self._awaited = self._awaited, None
+        self._stop_waiting()
+        if turn is not None and not turn.lost:
+            self._clients.serve(turn)
+
+    def _stop_waiting(self) -> None:
+        patience, self._patience = self._patience, None
+        if patience is not None:
+            patience.cancel()
 
     def _new_parser(self) -> Any:
         parser = httptools.HttpRequestParser(self)

@@ -75,6 +75,11 @@ class Response:
         self.head = head + b"\r\n"
         """The head, its empty line included."""
 
+    @property
+    def due(self) -> int:
+        """Bytes of the body that are still to come, by what the head tells; 0 where it does not tell."""
+        return 0 if self._bodiless else self._left or 0
+
     def part(self, body: bytes, *, last: bool) -> Sequence[Part]:
         """What goes out for a part of the body.
 

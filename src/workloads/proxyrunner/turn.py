@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from workloads.proxyrunner.asgi import header
 from workloads.proxyrunner.response import Response, whole
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FAILED = whole(500, "Internal Server Error")
 _HIGH_WATER = 2**18
 """Bytes of a body that may wait for whoever reads, before the client is held up."""
+_MOMENT = 0.01
+"""Seconds for which a head waits for a body whose length it tells."""
 _SMALL = 2**14
 """Bytes that are cheaper copied than written apart."""
 
@@ -38,8 +41,8 @@ class Turn:
     """
 
     __slots__ = (
-        "_bodiless", "_chunks", "_connection", "_expects", "_held", "_news", "_parts", "_response", "_scope", "_size",
-        "_told", "arrived", "done", "keep_alive", "lost", "on_lost", "on_room",
+        "_bodiless", "_chunks", "_connection", "_expects", "_held", "_news", "_parts", "_patience", "_response",
+        "_scope", "_size", "_told", "arrived", "done", "keep_alive", "lost", "on_lost", "on_room",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
@@ -57,6 +60,7 @@ class Turn:
         self._news: asyncio.Event | None = None
         self._response: Response | None = None
         self._held = b""
+        self._patience: asyncio.TimerHandle | None = None  # for which that is held
         self.arrived = False
         """Whether the whole request has come."""
         self.done = False
@@ -79,6 +83,13 @@ class Turn:
         if len(self._parts) > 1:
             self._parts = [b"".join(self._parts)]
         return self._parts[0] if self._parts else b""
+
+    def brief(self, size: int) -> bool:
+        """Whether its head announces a body of so many bytes at most, which the client sends without being asked."""
+        if self._expects:
+            return False
+        length = header(self._scope["headers"], b"content-length")
+        return length is not None and int(length) <= size
 
     @property
     def free(self) -> bool:
@@ -129,9 +140,13 @@ class Turn:
         """
         self._response = response = self._compose(status, headers)
         self._scope = {}
-        # Each write is a call of the kernel and a packet, and nearly always the body follows at once.
+        # Each write is a call of the kernel and a packet, and nearly always the body follows at once. Where its length
+        # is told, the head alone is of little use.
         self._held = response.head
-        self._connection.soon(self._flush)
+        if response.due:
+            self._patience = self._connection.later(_MOMENT, self._flush)
+        else:
+            self._connection.soon(self._flush)
 
     def give_up(self) -> None:
         """The client has gone, and nobody will answer."""
@@ -251,6 +266,8 @@ class Turn:
         held, self._held = self._held, b""
         if held:
             parts = (held, *parts)
+            if self._patience is not None:
+                self._patience.cancel()
         if len(parts) == 1:
             self._connection.write(parts[0])
         elif sum(map(len, parts)) <= _SMALL:

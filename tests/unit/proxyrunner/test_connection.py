@@ -11,6 +11,7 @@ from workloads.proxyrunner.asgi import CONNECTION, follow
 from workloads.proxyrunner.clients import Clients
 from workloads.proxyrunner.connection import Connection
 
+BRIEF = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -67,11 +68,11 @@ async def greet(scope, receive, send):
     await send({"type": "http.response.body", "body": text})
 
 
-def connected(body, application=greet):
+def connected(body, application=greet, at_once=None):
     """Run a test body with a connection and its transport."""
 
     async def whole():
-        clients = Clients(application, asyncio.get_running_loop(), lambda: None)
+        clients = Clients(application, asyncio.get_running_loop(), lambda: None, at_once)
         connection, transport = Connection(clients), Transport()
         connection.connection_made(transport)
         try:
@@ -109,6 +110,72 @@ def test_a_head_whose_body_does_not_follow_at_once_goes_out_alone():
         await turns()
         assert transport.done == [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"]
 
+    connected(body, application)
+
+
+@pytest.mark.parametrize("moment", [60, 0])
+def test_a_head_that_tells_the_length_of_its_body_waits_a_moment_for_it(monkeypatch, moment):
+    async def body(connection, transport):
+        connection.data_received(GET)
+        await turns() if moment else await until(lambda: transport.done)
+        goes_on.set()
+        await until(lambda: b"body" in b"".join(transport.done))
+        head = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"
+        assert transport.done == ([head + b"body"] if moment else [head, b"body"])
+
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await goes_on.wait()
+        await send({"type": "http.response.body", "body": b"body"})
+
+    goes_on = asyncio.Event()
+    monkeypatch.setattr("workloads.proxyrunner.turn._MOMENT", moment)
+    connected(body, application)
+
+
+def test_a_small_body_that_comes_behind_its_head_is_there_when_its_request_is_served(monkeypatch):
+    served = []
+
+    async def body(connection, transport):
+        for part in (BRIEF, b"bo"):
+            connection.data_received(part)
+            assert served == []
+        connection.data_received(b"dy" + GET)
+        assert served == [b"body"]
+
+    def at_once(turn):
+        served.append(turn.body)
+        return True
+
+    monkeypatch.setattr("workloads.proxyrunner.connection._MOMENT", 60)
+    connected(body, at_once=at_once)
+
+
+def test_a_body_that_stays_away_is_not_waited_for_before_its_request_is_served(monkeypatch):
+    async def body(connection, transport):
+        connection.data_received(BRIEF)
+        await turns()
+        connection.data_received(b"body")
+        await until(lambda: transport.done)
+        assert transport.done == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n/body"]
+
+    monkeypatch.setattr("workloads.proxyrunner.connection._MOMENT", 0)
+    connected(body)
+
+
+def test_a_request_whose_client_goes_while_its_body_is_waited_for_is_not_served(monkeypatch):
+    served = []
+
+    async def body(connection, transport):
+        connection.data_received(BRIEF)
+        connection.connection_lost(None)
+        await turns()
+        assert served == []
+
+    async def application(scope, receive, send):
+        served.append(scope)
+
+    monkeypatch.setattr("workloads.proxyrunner.connection._MOMENT", 0)
     connected(body, application)
 
 
