@@ -10,6 +10,7 @@ from workloads.proxyrunner import replies
 from workloads.proxyrunner.asgi import CONNECTION, ClientGoneError, respond
 from workloads.proxyrunner.body import BodyError, body_to_refuse
 from workloads.proxyrunner.express import Express
+from workloads.proxyrunner.heads import KNOWN
 from workloads.proxyrunner.health import HEALTH_PATH
 from workloads.proxyrunner.peek import Peek
 from workloads.proxyrunner.record import RECORD, Record
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.forward import Forwarder
     from workloads.proxyrunner.guard import Guard, Verdict
+    from workloads.proxyrunner.heads import KnownHead
     from workloads.proxyrunner.health import Health
     from workloads.proxyrunner.meter import Meter
     from workloads.proxyrunner.recent import RecentSessions
@@ -89,8 +91,12 @@ class Front:
         scope, forwarder = turn.scope, self._forwarder
         if forwarder is None or scope["method"] != "POST" or scope["path"] == HEALTH_PATH:
             return False
-        if self._guard.judge(scope["headers"]) is not None:
-            return False
+        known: KnownHead | None = scope.get(KNOWN)
+        if known is None or not known.allowed:
+            if self._guard.judge(scope["headers"]) is not None:
+                return False
+            if known is not None:
+                known.allowed = True
         express = Express(turn, self._over, self._go_on)
         self._exchanges.begin()
         if express.sent(forwarder):

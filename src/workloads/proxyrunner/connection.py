@@ -16,6 +16,7 @@ import httptools
 
 from workloads.proxyrunner.asgi import CONNECTION, header
 from workloads.proxyrunner.farewell import Farewell
+from workloads.proxyrunner.heads import KnownHeads
 from workloads.proxyrunner.lag import Lag
 from workloads.proxyrunner.response import whole
 from workloads.proxyrunner.target import with_host_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.clients import Clients
+    from workloads.proxyrunner.heads import KnownHead
     from workloads.proxyrunner.upstream.framing import Part
 
 __all__ = ("Connection",)
@@ -56,9 +58,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_awaited", "_clients", "_deaf", "_farewell", "_fresh", "_headers", "_in_head", "_incoming", "_lag", "_parser",
-        "_patience", "_paused", "_refusal", "_resuming", "_since_body", "_transport", "_turns", "_url", "client",
-        "idle_since", "later", "room", "server", "soon", "write", "write_all",
+        "_awaited", "_between", "_clients", "_deaf", "_due", "_farewell", "_fresh", "_headers", "_heads", "_in_head",
+        "_incoming", "_lag", "_parser", "_patience", "_paused", "_refusal", "_resuming", "_since_body", "_transport",
+        "_turns", "_url", "client", "idle_since", "later", "room", "server", "soon", "write", "write_all",
     )  # fmt: skip
 
     def __init__(self, clients: Clients) -> None:
@@ -75,6 +77,9 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._since_body = 0
         self._in_head = True
+        self._between = True  # the parser has seen no part of a request whose end it has not seen
+        self._heads = KnownHeads()
+        self._due = 0  # bytes of a body that the parser is not shown
         self._farewell: Farewell | None = None
         self._resuming = self._paused = self._deaf = False
         self._refusal = b""
@@ -109,6 +114,7 @@ class Connection(asyncio.Protocol):
         for turn in turns:
             turn.leave()
         self._parser = self._incoming = None
+        self._due = 0
         if self._farewell is not None:
             self._farewell.over()
         self._clients.left(self)
@@ -131,15 +137,22 @@ class Connection(asyncio.Protocol):
             if self._farewell is not None:
                 self._farewell.hear(len(data))
             return
+        if self._due:
+            data = self._take_due(data)
+            if not data or self._deaf:
+                return
+        between = self._between and not self._turns
+        if between and (known := self._heads.find(data)) is not None:
+            self._repeat(*known, data)
+            return
         self._since_body += len(data)
         self._feed(data)
         fresh, self._fresh = self._fresh, None
         if fresh is not None:  # now that is here what came with its head, often all of it
-            if fresh.arrived or not fresh.brief(_BRIEF):
-                self._clients.serve(fresh)
-            else:
-                self._awaited = fresh
-                self._patience = self.later(_MOMENT, self._serve_awaited)
+            brief = fresh.brief(_BRIEF)
+            if brief and between:
+                self._heads.learn(data, fresh.body, fresh.template(), brief)
+            self._serve(fresh, waits=brief > 0)
         elif self._awaited is not None and self._awaited.arrived:
             self._serve_awaited()
         if self._since_body > _MAX_HEAD:
@@ -147,6 +160,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        self._between = False
         if not self._resuming:
             self._url = b""
             self._headers = []
@@ -212,7 +226,7 @@ class Connection(asyncio.Protocol):
         """A request is complete; what comes next is the head of another one."""
         if self._parser.should_upgrade() and any(name in _FRAMING for name, _ in self._headers):
             return  # only for a parser that does not expect its body
-        self._in_head = True
+        self._in_head = self._between = True
         self._since_body = 0
         turn, self._incoming = self._incoming, None
         if turn is not None:
@@ -298,6 +312,38 @@ class Connection(asyncio.Protocol):
         """Close at once, whatever is still to be sent."""
         self._deaf = True
         self._transport.abort()
+
+    def _repeat(self, known: KnownHead, end: int, data: bytes) -> None:
+        """A request came with a head that is known."""
+        turn = Turn(self, known.scope(), keep_alive=True, expects=False)
+        turn.scope[CONNECTION] = turn
+        self._incoming = turn
+        self._turns.append(turn)
+        self._due = known.length
+        self._take_due(data[end:])
+        self._serve(turn, waits=True)
+
+    def _take_due(self, data: bytes) -> bytes:
+        """Take what is due of a body. Returns what follows it."""
+        turn, part = self._incoming, data[: self._due]
+        assert turn is not None
+        self._due -= len(part)
+        if part:
+            turn.feed(part)
+        if not self._due:
+            self._incoming = None
+            turn.end()
+            if self._awaited is turn:
+                self._serve_awaited()
+        return data[len(part) :]
+
+    def _serve(self, turn: Turn, *, waits: bool) -> None:
+        """Have a request served: when the rest of its body has come, if that is to be waited for."""
+        if turn.arrived or not waits:
+            self._clients.serve(turn)
+        else:
+            self._awaited = turn
+            self._patience = self.later(_MOMENT, self._serve_awaited)
 
     def _serve_awaited(self) -> None:
         """Have the request served whose body was waited for."""

@@ -125,9 +125,10 @@ class Exchange:
     def name_session(self, name: str | None) -> None:
         """Call the session so towards the server; None names none."""
         if name != self.session or name is None:
-            self.head.kept = [item for item in self.head.kept if item[0] != b"mcp-session-id"]
+            kept = [item for item in self.head.kept if item[0] != b"mcp-session-id"]
             if name is not None:
-                self.head.kept.append((b"mcp-session-id", name.encode("latin-1")))
+                kept.append((b"mcp-session-id", name.encode("latin-1")))
+            self.head = attrs.evolve(self.head, kept=kept)
 
     async def trail(self) -> str | None:
         """The state it gives back, or the task it asks for."""

@@ -18,6 +18,7 @@ from workloads.proxyrunner.failures import FAILURES, fail
 from workloads.proxyrunner.fan_in import FanIn
 from workloads.proxyrunner.gate import HOLD, UnavailableError
 from workloads.proxyrunner.headers import read_request
+from workloads.proxyrunner.heads import KNOWN
 from workloads.proxyrunner.jsonrpc import INVALID_REQUEST, is_request
 from workloads.proxyrunner.pool import Pool
 from workloads.proxyrunner.protocol import HEADER_MISMATCH, is_enveloped
@@ -27,7 +28,13 @@ from workloads.proxyrunner.sse_exchange import SseExchange
 from workloads.proxyrunner.sse_ledger import SseLedger, concerns
 from workloads.proxyrunner.sse_stream import SseStream
 from workloads.proxyrunner.streams import LongStream
-from workloads.proxyrunner.upstream import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
+from workloads.proxyrunner.upstream import (
+    BadAnswerError,
+    ConnectFailedError,
+    ResetError,
+    StreamCutError,
+    request_head,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import ClientConnection, Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
+    from workloads.proxyrunner.heads import KnownHead
     from workloads.proxyrunner.upstream import Answer, Asker, ServerConnection, Upstream
 
 __all__ = ("Forwarder",)
@@ -112,7 +120,12 @@ class Forwarder:
         """
         if not self._streamable or len(body) > self._max_body:
             return None
-        head = read_request(scope["headers"], trust_forwarded=self._trust_forwarded)
+        known: KnownHead | None = scope.get(KNOWN)
+        head = None if known is None else known.request
+        if head is None:
+            head = read_request(scope["headers"], trust_forwarded=self._trust_forwarded)
+            if known is not None:
+                known.request = head
         exchange = Exchange(scope, receive, send, head, body, None, scope[CONNECTION])
         if head.mcp_method in _APART or exchange.begins or self._problem(exchange) is not None:
             return None
@@ -125,7 +138,14 @@ class Forwarder:
             address = target
         if address is None:
             return None
-        connection = self._upstream.send_now(asker, address, exchange.method, exchange.target, exchange.headers(), body)
+        server = address.host_header
+        # A session that the server calls otherwise has another head there.
+        sent = known.sent if known is not None and exchange.head is known.request else {}
+        sent_head = sent.get(server)
+        if sent_head is None:
+            sent_head = request_head(exchange.method, exchange.target, server, exchange.headers(), len(body))
+            sent[server] = sent_head
+        connection = self._upstream.send_now(asker, address, sent_head + body)
         if connection is None:
             exchange.end()
             return None

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from workloads.proxyrunner.asgi import header
+from workloads.proxyrunner.asgi import CONNECTION, header
 from workloads.proxyrunner.response import Response, whole
 
 if TYPE_CHECKING:
@@ -84,12 +84,23 @@ class Turn:
             self._parts = [b"".join(self._parts)]
         return self._parts[0] if self._parts else b""
 
-    def brief(self, size: int) -> bool:
-        """Whether its head announces a body of so many bytes at most, which the client sends without being asked."""
-        if self._expects:
-            return False
-        length = header(self._scope["headers"], b"content-length")
-        return length is not None and int(length) <= size
+    def brief(self, size: int) -> int:
+        """How long a body its head announces, if that is no longer than this and the client need not be asked for it.
+
+        Args:
+            size: Bytes.
+
+        Returns:
+            The bytes of the body; 0 for anything else.
+        """
+        if self._expects or not self.keep_alive:
+            return 0
+        length = int(header(self._scope["headers"], b"content-length") or 0)
+        return length if length <= size else 0
+
+    def template(self) -> Scope:
+        """The scope, without what is of this request only."""
+        return {key: value for key, value in self._scope.items() if key != CONNECTION}
 
     @property
     def free(self) -> bool:

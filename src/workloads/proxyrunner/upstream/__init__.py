@@ -11,6 +11,7 @@ from workloads.proxyrunner.upstream.client import Upstream
 from workloads.proxyrunner.upstream.connection import Asker, ServerConnection
 from workloads.proxyrunner.upstream.errors import BadAnswerError, ConnectFailedError, ResetError, StreamCutError
 from workloads.proxyrunner.upstream.remote import RemoteUpstream
+from workloads.proxyrunner.upstream.wire import request_head
 
 __all__ = (
     "Answer",
@@ -22,4 +23,5 @@ __all__ = (
     "ServerConnection",
     "StreamCutError",
     "Upstream",
+    "request_head",
 )

@@ -96,31 +96,20 @@ class Upstream:
             connection.abort()
             raise
 
-    def send_now(
-        self,
-        head: Asker,
-        address: ReplicaAddress,
-        method: str,
-        target: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
-        body: bytes,
-    ) -> ServerConnection | None:
+    def send_now(self, head: Asker, address: ReplicaAddress, request: bytes) -> ServerConnection | None:
         """Send a request if nothing has to be waited for.
 
         Args:
             head: Is given the answer as soon as its head has come, or an error as :meth:`send` raises it.
-            address: As for :meth:`send`, like all that follow.
-            method: The HTTP method.
-            target: Path and query.
-            headers: The headers.
-            body: The body.
+            address: Where to.
+            request: The whole request, as :func:`request_head` and its body are; one whose answer may have a body.
 
         Returns:
             The connection, to be aborted when nobody wants the answer; None when nothing was sent.
         """
         connection = self._take(address)
         if connection is not None:
-            _ask(connection, head, address, method, target, headers, body)
+            connection.ask(head, request, bodiless=False)
         return connection
 
     def _take(self, address: ReplicaAddress) -> ServerConnection | None:

@@ -56,13 +56,5 @@ class RemoteUpstream(Upstream):
             answer = await super().send(address, method, target, headers, body)
         return answer
 
-    def send_now(
-        self,
-        head: Asker,
-        address: ReplicaAddress,
-        method: str,
-        target: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
-        body: bytes,
-    ) -> None:
+    def send_now(self, head: Asker, address: ReplicaAddress, request: bytes) -> None:
         """Nothing: whether an answer is a redirect is known later only."""
