@@ -16,6 +16,7 @@ from tests.support.waiting import wait_until
 
 from workloads import WorkloadExistsError, WorkloadsError, WorkloadStatus
 from workloads._core.locks import FileLock
+from workloads.managers.inventory import Inventory
 
 CALLERS = 6
 
@@ -134,6 +135,21 @@ def test_an_interrupted_wait_leaves_the_work_to_go_on(manager):
     assert completion.wait(30) == {"quick": None}
     assert runner_of("quick") != before
     assert_no_lock_is_held(manager)
+
+
+def test_a_run_that_is_interrupted_as_it_lets_go_of_its_workload_leaves_no_descriptor(manager, monkeypatch):
+    sweeps = []
+
+    def sweep(self: Inventory) -> None:
+        sweeps.append(self)
+        if len(sweeps) == 2:  # the first is before the work, the second after it
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Inventory, "sweep", sweep)
+        manager.run_workload_detached(quick(), wait=20)
+    assert_no_lock_is_held(manager)
+    wait_until(lambda: manager.get_workload("quick").status is WorkloadStatus.RUNNING)
 
 
 @pytest.mark.parametrize("after", [0.002, 0.05, 0.2, 0.5, 0.9])

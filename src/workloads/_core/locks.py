@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from workloads._core.files import create_exclusive
@@ -20,16 +22,16 @@ __all__ = ("FileLock",)
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.025
 
-# Descriptors of locks that this process holds or waits for. A forked child inherits the open files and with them the
-# locks, which would outlive their owner there.
-_open_fds: set[int] = set()
+# Files of locks that this process holds or waits for. A forked child inherits the open files and with them the locks,
+# which would outlive their owner there.
+_open_files: weakref.WeakSet[io.FileIO] = weakref.WeakSet()
 
 
 def _forget_in_child() -> None:
-    for fd in _open_fds:
+    for file in list(_open_files):
         with contextlib.suppress(OSError):
-            os.close(fd)
-    _open_fds.clear()
+            file.close()
+    _open_files.clear()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
@@ -57,7 +59,9 @@ class FileLock:
             path: The file to lock, in a folder that exists when the lock is taken.
         """
         self.path = path
-        self._held: tuple[int, int] | None = None  # the descriptor, and the process that locked it
+        # The file and the process that locked it. A file object, for it is closed, and the lock let go, even where
+        # Ctrl-C strikes between two steps of ours.
+        self._held: tuple[io.FileIO, int] | None = None
 
     def __repr__(self) -> str:
         return f"FileLock({str(self.path)!r})"
@@ -76,16 +80,15 @@ class FileLock:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            fd = self._open()
+            file = self._open()
             try:
-                locked = _lock(fd, deadline)
-                if locked and self._is_current(fd):
-                    self._held = fd, os.getpid()
-                    fd = -1
+                locked = _lock(file.fileno(), deadline)
+                if locked and self._is_current(file.fileno()):
+                    self._held = file, os.getpid()
                     return True
             finally:
-                if fd >= 0:
-                    _close(fd)
+                if self._held is None or self._held[0] is not file:
+                    _close(file)
             if not locked:
                 return False
             # Somebody removed the file between opening and locking it: what is locked is no longer "the" lock.
@@ -114,18 +117,18 @@ class FileLock:
         finally:
             self.release()
 
-    def _open(self) -> int:
+    def _open(self) -> io.FileIO:
         while True:
             try:
-                fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+                file = io.FileIO(os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), "r+")
             except FileNotFoundError:
                 # Not by O_CREAT: with a strange umask others could for a moment not open the file.
                 create_exclusive(self.path, b"", durable=False)
             except OSError as error:
                 raise StateError(self.path, f"cannot be opened to lock it: {error.strerror}") from error
             else:
-                _open_fds.add(fd)
-                return fd
+                _open_files.add(file)
+                return file
 
     def _is_current(self, fd: int) -> bool:
         try:
@@ -152,10 +155,7 @@ def _lock(fd: int, deadline: float | None) -> bool:
             return True
 
 
-def _close(fd: int) -> None:
-    _open_fds.discard(fd)
-    try:
+def _close(file: io.FileIO) -> None:
+    with file:
         # Closing alone would keep the lock while a child that was forked a moment ago has not closed its copy yet.
-        fcntl.flock(fd, fcntl.LOCK_UN)
-    finally:
-        os.close(fd)
+        fcntl.flock(file, fcntl.LOCK_UN)

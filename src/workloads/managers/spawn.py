@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import select
 import time
@@ -44,16 +45,36 @@ def spawn_runner(
         CommandNotFoundError: There is no such interpreter.
         WorkloadFailedError: The interpreter could not be started.
     """
-    import socket
-    import subprocess
+    from concurrent.futures import ThreadPoolExecutor
 
     interpreter = find_interpreter(python)
     options = [] if state_dir is None else ["--state-dir", str(state_dir)]
+    # -P: the working folder is no place to import from.
+    program = [interpreter, "-P", "-m", "workloads", *options]
+    # Ctrl-C strikes the main thread only: in another one, nothing is left half-way between a descriptor, or a process,
+    # and the name that it gets.
+    with ThreadPoolExecutor(1, thread_name_prefix="workloads-spawn") as pool:
+        handle = pool.submit(_spawn, name, program, log).result()
+    try:
+        handle.send(message)
+        see_to(handle.process_id())
+    except BaseException:
+        handle.close()
+        raise
+    return handle
+
+
+def _spawn(name: str, program: Sequence[str], log: Path) -> RunnerHandle:
+    """Start a runner that waits for what it must know; ``program`` is this library's own command."""
+    import socket
+    import subprocess
+
+    interpreter = program[0]
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
         log_fd = _open_log(log)
         theirs.callback(os.close, log_fd)
         events_read, events_write = _pipe()
-        ours.callback(os.close, events_read)
+        events = ours.enter_context(io.FileIO(events_read))
         theirs.callback(os.close, events_write)
         # A socket, for writing into a pipe that nobody reads kills a program that has SIGPIPE at its default.
         start, far_start = socket.socketpair()
@@ -63,8 +84,7 @@ def spawn_runner(
         for end in (start, far_start):
             end.settimeout(None)
         report = str(events_write)
-        # -P: the working folder is no place to import from.
-        runner = [interpreter, "-P", "-m", "workloads", *options, "proxyrunner", "--name", name, "--report-fd", report]
+        runner = [*program, "proxyrunner", "--name", name, "--report-fd", report]
         try:
             launcher = subprocess.Popen(
                 [interpreter, "-I", "-S", str(_DETACH), report, *runner],
@@ -75,22 +95,18 @@ def spawn_runner(
             raise WorkloadFailedError(name, f"cannot run {interpreter}: {error.strerror}") from error
         launcher.wait()
         theirs.close()
-        handle = RunnerHandle(name, events_read, start, log)
         ours.pop_all()
-    try:
-        handle.send(message)
-        see_to(handle.process_id())
-    except BaseException:
-        handle.close()
-        raise
-    return handle
+        return RunnerHandle(name, events, start, log)
 
 
 class RunnerHandle:
-    """The manager's end of the channels to a runner it has started. Close it when nothing more is to be heard."""
+    """The manager's end of the channels to a runner it has started. Close it when nothing more is to be heard.
 
-    def __init__(self, name: str, events: int, start: socket.socket, log: Path) -> None:
-        """Take over the descriptor ``events`` and the socket ``start``."""
+    One that nobody has any more closes itself, for Ctrl-C may strike before whoever asked for it has it.
+    """
+
+    def __init__(self, name: str, events: io.FileIO, start: socket.socket, log: Path) -> None:
+        """Take over the pipe ``events`` and the socket ``start``."""
         self._name = name
         self._events = events
         self._start = start
@@ -139,8 +155,14 @@ class RunnerHandle:
 
     def close(self) -> None:
         """Free the channels; the runner goes on unless it runs in the foreground."""
-        self.release()
-        os.close(self._events)
+        try:
+            self.release()
+        finally:
+            self._events.close()
+
+    def __del__(self) -> None:
+        """Close what was not closed."""
+        self.close()
 
     def _next_line(self, timeout: float | None) -> bytes | None:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -150,7 +172,7 @@ class RunnerHandle:
             poller.register(self._events, select.POLLIN)
             if not poller.poll(None if left is None else left * 1000):
                 return None
-            data = os.read(self._events, 65536)
+            data = os.read(self._events.fileno(), 65536)
             if not data:
                 raise WorkloadFailedError(self._name, "its proxy runner ended without a word", logs=self._last_lines())
             self._buffer += data
