@@ -36,7 +36,8 @@ _HOLDER = """
 import sys, time
 from pathlib import Path
 from workloads._core.locks import FileLock
-assert FileLock(Path(sys.argv[1])).acquire(0)
+lock = FileLock(Path(sys.argv[1]))
+assert lock.acquire(0)
 print("held", flush=True)
 time.sleep(60)
 """
