@@ -40,8 +40,8 @@ os.register_at_fork(after_in_child=_forget_in_child)
 class FileLock:
     """An exclusive lock on a file. One holder at a time, whether threads of one process or several processes.
 
-    The operating system lets it go when its holder ends, however that happens; an object that nobody has any more lets it
-    go, too. Nobody inherits it: neither a program that is started, nor a forked child. The file is never removed on
+    The operating system lets it go when its holder ends, however that happens; an object that nobody has any more lets
+    it go, too. Nobody inherits it: neither a program that is started, nor a forked child. The file is never removed on
     release, because two could then hold "the" lock, one on the old file and one on the new; when somebody else removes
     it, that is noticed when the lock is taken.
 
