@@ -149,13 +149,14 @@ def test_workloads_wake_in_the_order_in_which_they_depend_on_each_other(manager,
     wait_until(lambda: all(is_asleep(manager, name) for name in names))
     trail.write_text("")
     assert call_tool(url, "echo", text="hello") == "hello"
-    assert trail.read_text().split() == names
+    assert trail.read_text().split()[:3] == names  # what is called slowly may have slept between two of its requests
     with manager.hold("top", owner="test"):
         assert [hold.owner for hold in manager.usage("middle").holds] == ["top"]
+        before = trail.read_text().split()
         time.sleep(1)  # more than three times their idle timeout
         assert not any(is_asleep(manager, name) for name in names)
     wait_until(lambda: all(is_asleep(manager, name) for name in names))
-    assert trail.read_text().split() == names
+    assert trail.read_text().split() == before
 
 
 def test_one_that_cannot_be_woken_is_the_error_of_all_that_depend_on_it(manager, tmp_path):
