@@ -8,7 +8,7 @@ import time
 
 import pytest
 from tests.support import redis_server
-from tests.support.aio import run
+from tests.support.aio import run, stopwatch
 from tests.support.relay import relay_to
 
 from workloads.errors import SessionStoreUnavailableError
@@ -35,19 +35,19 @@ async def listening(url, **options):
         await storage.close()
 
 
-async def heard(changes, within=5.0):
-    async with asyncio.timeout(within):
+async def heard(changes):
+    async with asyncio.timeout(30):
         return await anext(changes)
 
 
 async def lost(changes):
     """That the changes end with an error, the same one again and again, and the seconds it took."""
-    began = time.monotonic()
-    with contextlib.suppress(SessionStoreUnavailableError):
-        async with asyncio.timeout(3):
-            while True:
-                await anext(changes)
-    taken = time.monotonic() - began
+    async with stopwatch() as seconds:
+        with contextlib.suppress(SessionStoreUnavailableError):
+            async with asyncio.timeout(30):
+                while True:
+                    await anext(changes)
+        taken = seconds()
     with pytest.raises(SessionStoreUnavailableError) as caught:
         await anext(changes)
     return caught.value, taken
@@ -131,7 +131,7 @@ def test_packets_that_are_dropped_are_noticed_within_a_second(server):
             assert await heard(changes) == {"one"}
             relay.dark = True
             _, taken = await lost(changes)
-            assert 0.2 < taken < 1.0
+            assert taken < 1.0
 
     run(scenario())
 
@@ -144,10 +144,10 @@ def test_a_server_that_hangs_or_dies_is_noticed_within_a_second():
             try:
                 _, taken = await lost(changes)
                 assert taken < 1.0
-                began = time.monotonic()
-                with pytest.raises(SessionStoreUnavailableError):
-                    await storage.invalidations()
-                assert time.monotonic() - began < 2.0
+                async with stopwatch() as seconds:
+                    with pytest.raises(SessionStoreUnavailableError):
+                        await storage.invalidations()
+                    assert seconds() < 2.0
             finally:
                 server.go_on()
             again = await storage.invalidations()

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from redis.asyncio import Redis
 from tests.support import redis_server
-from tests.support.aio import run
+from tests.support.aio import run, stopwatch
 from tests.support.relay import relay_to
 
 from workloads.errors import CorruptSessionError, SessionNotFoundError, SessionStoreUnavailableError
@@ -54,7 +54,7 @@ def client_of(server):
     return contextlib.closing(server.client())
 
 
-async def eventually(call, *, within=10.0):
+async def eventually(call, *, within=30.0):
     """What a call gives once the store is back; only its absence is forgiven."""
     deadline = time.monotonic() + within
     while True:
@@ -122,15 +122,15 @@ def test_a_server_that_hangs_costs_a_bounded_time(mortal):
             await storage.store(Session(id="one"))
             mortal.hang()
             try:
-                began = time.monotonic()
-                with pytest.raises(SessionStoreUnavailableError, match="in time"):
-                    await storage.load("one")
-                assert time.monotonic() - began < 0.9
-                began = time.monotonic()
-                # Many wait for few connections, and for the server: together no longer than one may.
-                failed = await asyncio.gather(*(storage.load("one") for _ in range(50)), return_exceptions=True)
-                assert {type(each) for each in failed} == {SessionStoreUnavailableError}
-                assert time.monotonic() - began < 3
+                async with stopwatch() as seconds:
+                    with pytest.raises(SessionStoreUnavailableError, match="in time"):
+                        await storage.load("one")
+                    assert seconds() < 0.9
+                async with stopwatch() as seconds:
+                    # Many wait for few connections, and for the server: together no longer than one may.
+                    failed = await asyncio.gather(*(storage.load("one") for _ in range(50)), return_exceptions=True)
+                    assert {type(each) for each in failed} == {SessionStoreUnavailableError}
+                    assert seconds() < 3
             finally:
                 mortal.go_on()
             assert (await eventually(lambda: storage.load("one"))).id == "one"
@@ -245,7 +245,7 @@ def test_nothing_is_left_of_a_storage_that_is_closed(server):
             del changes
         assert asyncio.all_tasks() == {asyncio.current_task()}
         with client_of(server) as client:
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 30
             while len(client.client_list()) > 1:
                 assert time.monotonic() < deadline, client.client_list()
                 await asyncio.sleep(0.01)
@@ -267,7 +267,7 @@ def test_a_storage_that_is_closed_while_it_is_used_leaves_nothing(server, turns)
         await storage.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
         with client_of(server) as client:
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 30
             while len(client.client_list()) > 1:
                 assert time.monotonic() < deadline, client.client_list()
                 await asyncio.sleep(0.01)
@@ -284,11 +284,11 @@ def test_a_storage_is_closed_while_the_server_hangs(mortal):
         try:
             waiting = asyncio.ensure_future(storage.load("one"))
             await asyncio.sleep(0)
-            began = time.monotonic()
-            await storage.close()
-            with pytest.raises(SessionStoreUnavailableError, match="closed"):
-                await waiting
-            assert time.monotonic() - began < 1
+            async with stopwatch() as seconds:
+                await storage.close()
+                with pytest.raises(SessionStoreUnavailableError, match="closed"):
+                    await waiting
+                assert seconds() < 1
         finally:
             mortal.go_on()
 

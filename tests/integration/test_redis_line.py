@@ -54,13 +54,13 @@ def connections(server):
 
 async def until_alone(server):
     """Until nobody but the one who looks is connected."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while connections(server):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
 
 
-async def eventually(call, *, within=10.0):
+async def eventually(call, *, within=30.0):
     deadline = time.monotonic() + within
     while True:
         try:
@@ -117,7 +117,7 @@ def test_an_answer_that_does_not_come_costs_a_bounded_time_and_the_line(server, 
                 relay.dark = True
                 began = time.monotonic()
                 failed = await asyncio.gather(*(storage.peek(["0"]) for _ in range(COUNT)), return_exceptions=True)
-                assert 0.95 <= time.monotonic() - began < 5
+                assert 0.95 <= time.monotonic() - began < 30
                 assert all("it did not answer in time" in str(each) for each in failed)
                 relay.dark = False
                 assert set(await eventually(lambda: storage.peek(["1"]))) == {"1"}
@@ -176,7 +176,7 @@ def test_who_gives_up_connecting_leaves_no_connection_behind(server):
             storage = RedisStorage.from_url(f"redis://127.0.0.1:{relay.port}", ttl=60)
             relay.dark = True
             first, second = (asyncio.ensure_future(storage.peek(["one"])) for _ in range(2))
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 30
             while not relay.connections:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 T = TypeVar("T")
 
 LOOPS = ("asyncio", "uvloop")
+_TICK = 0.01
 
 # The first loop opens the pipe by which libuv hears of signals, and keeps it: no test shall seem to have left it.
 uvloop.new_event_loop().close()
@@ -43,3 +45,25 @@ async def until(condition: Callable[[], object]) -> None:
     """
     while not condition():  # noqa: ASYNC110  # what changes it tells nobody
         await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def stopwatch() -> AsyncIterator[Callable[[], float]]:
+    """Tells the seconds for which this loop has turned, to be held against a bound.
+
+    However long the machine holds the loop up at one time, that counts as one tick: it says nothing about the product.
+    """
+    ticks = 0
+
+    async def count() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(_TICK)
+            ticks += 1
+
+    counting = asyncio.ensure_future(count())
+    try:
+        yield lambda: ticks * _TICK
+    finally:
+        counting.cancel()
+        await asyncio.wait({counting})
