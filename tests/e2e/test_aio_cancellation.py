@@ -37,7 +37,7 @@ pytestmark = pytest.mark.parametrize("loop", LOOPS)
 
 async def until(condition) -> None:
     """Wait in a loop for what cannot be awaited."""
-    await asyncio.to_thread(wait_until, condition, timeout=20)
+    await asyncio.to_thread(wait_until, condition, timeout=60)
 
 
 def state() -> str:
@@ -115,7 +115,7 @@ def test_a_detached_run_cancelled_while_its_server_is_not_ready_ends_soon_and_le
             return took
 
     # Within a second or so; the rest is for machines with much else to do.
-    assert run(body(), loop=loop) < 5
+    assert run(body(), loop=loop) < 30
 
 
 def test_a_foreground_run_out_of_time_is_drained_and_kept(loop):

@@ -248,7 +248,7 @@ def test_in_the_foreground_a_signal_lets_a_call_finish_and_refuses_what_is_new(n
             assert process.poll() is None
             enough.touch()
             _, err = process.communicate(timeout=30)
-            assert calling.result(10) == "done"
+            assert calling.result(30) == "done"
     assert process.returncode == 0, err
 
 
@@ -282,7 +282,7 @@ def test_in_the_foreground_a_signal_while_its_server_wakes_ends_it_cleanly(tmp_p
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
         with pytest.raises(urllib.error.HTTPError, match="503") as refusal:
-            calling.result(10)
+            calling.result(30)
         refusal.value.close()
     assert (process.returncode, "Traceback" in err) == (0, False)
     wait_until(lambda: not leaks.strays(tmp_path))
@@ -303,7 +303,7 @@ def test_in_the_foreground_a_second_ctrl_c_does_not_wait(tmp_path):
             assert not calling.done()
             # The runner drains all the same.
             enough.touch()
-            assert calling.result(10) == "done"
+            assert calling.result(30) == "done"
     assert (process.returncode, err.splitlines()[-1]) == (130, "interrupted")
     wait_until(lambda: [each["status"] for each in shown()] == ["stopped"])
 

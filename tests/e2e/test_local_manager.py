@@ -289,7 +289,7 @@ def test_followed_logs_show_new_lines_and_end_with_the_workload(manager):
         call_tool(workload.url, "echo", text="x")
         wait_until(lambda: "called echo" in seen)
         manager.stop_workloads(["quick"]).wait(20)
-        reader.join(5)
+        reader.join(30)
         assert not reader.is_alive()
 
 
@@ -327,7 +327,7 @@ def test_in_the_foreground_it_ends_with_the_workload(manager):
     runner.start()
     wait_until(lambda: any(w.name == "quick" for w in manager.list_workloads()), timeout=20)
     manager.stop_workloads(["quick"]).wait(20)
-    runner.join(10)
+    runner.join(30)
     assert not runner.is_alive()
 
 

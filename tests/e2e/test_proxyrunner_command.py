@@ -97,7 +97,7 @@ def start(tmp_path):
     yield begin
     for runner in runners:
         runner.process.kill()
-        runner.process.wait(5)
+        runner.process.wait(30)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -112,7 +112,7 @@ def test_a_signal_drains_what_is_in_flight_and_exits_0(start, number):
     runner.process.send_signal(number)
     runner.process.send_signal(number)
     assert runner.wait() == 0
-    calling.join(10)
+    calling.join(30)
     assert answers == ["done"]
     assert ("Thread 0x" in runner.errors.read_text()) is (number == signal.SIGQUIT)
 
@@ -136,7 +136,7 @@ def test_a_signal_refuses_what_is_new_while_a_call_completes(start, number, tmp_
     assert runner.process.poll() is None
     enough.touch()
     assert runner.wait() == 0
-    calling.join(10)
+    calling.join(30)
     assert answers == ["done"]
 
 
@@ -149,7 +149,7 @@ def test_a_call_of_five_seconds_completes(start):
         wait_until(lambda: "slow begins" in log.read_text())
         runner.process.terminate()
         assert runner.wait() == 0
-        assert calling.result(10) == "done"
+        assert calling.result(30) == "done"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -186,7 +186,7 @@ def test_a_signal_while_the_server_wakes_ends_it_cleanly(start, number, tmp_path
     wait_until(runner.servers)
     runner.process.send_signal(number)
     assert runner.wait() == 0
-    waking.join(10)
+    waking.join(30)
     assert failures == [503]
 
 

@@ -140,7 +140,7 @@ def test_a_watch_tells_the_life_of_a_workload(manager):
         manager.delete_workloads(["quick"]).wait(20)
         wait_until(lambda: seen and seen[-1][0] is EventType.DELETED)
         watch.close()
-        reader.join(5)
+        reader.join(30)
     assert seen[0] == (EventType.SYNCED, "")
     assert seen[1][0] is EventType.ADDED
     assert (EventType.MODIFIED, "running") in seen

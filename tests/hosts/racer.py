@@ -46,7 +46,7 @@ def main() -> None:
             together = threading.Barrier(len(verbs))
 
             def one(verb: str, together: threading.Barrier = together) -> str:
-                together.wait(10)
+                together.wait(30)
                 return attempt(manager, verb, name)
 
             print(json.dumps(list(threads.map(one, verbs))), flush=True)

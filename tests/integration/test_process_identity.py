@@ -79,7 +79,7 @@ def test_a_child_is_identified_and_signalled(start, pidfds):
     identity = process.identify(child.pid)
     assert process.is_alive(identity)
     assert process.send_signal(identity, signal.SIGTERM)
-    assert child.wait(5) == 7
+    assert child.wait(30) == 7
     assert not process.is_alive(identity)
     assert not process.send_signal(identity, signal.SIGTERM)
 
@@ -155,7 +155,7 @@ def test_a_group_is_signalled_through_its_leader(start, pidfds):
     leader, member = start(_LEADER, start_new_session=True)
     member = process.identify(int(member))
     assert process.signal_group(process.identify(leader.pid), signal.SIGKILL)
-    assert leader.wait(5) == -signal.SIGKILL
+    assert leader.wait(30) == -signal.SIGKILL
     assert process.wait_gone(member, 5)
 
 
@@ -199,7 +199,7 @@ def test_waiting_ends_when_the_process_does(start, pidfds):
     waiter.join(0.05)
     assert waiter.is_alive()
     child.kill()  # and nobody reaps it
-    waiter.join(5)
+    waiter.join(30)
     assert results == [True]
 
 
@@ -209,7 +209,7 @@ def test_waiting_times_out(start, pidfds):
     assert not process.wait_gone(identity, 0)
     begin = time.monotonic()
     assert not process.wait_gone(identity, 0.05)
-    assert 0.05 <= time.monotonic() - begin < 1
+    assert 0.05 <= time.monotonic() - begin < 20
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="needs an ordinary user: root may signal everybody")

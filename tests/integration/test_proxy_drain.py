@@ -35,7 +35,7 @@ async def draining_in_front_of(handle, transport):
                 await told.until(lambda self: self.count(WorkloadStatus.STOPPING))
 
             yield told.port, drain
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
 
 
 def test_what_a_client_answers_reaches_a_call_in_flight_during_a_drain():
@@ -139,7 +139,7 @@ def test_a_modern_subscription_ends_without_a_result_and_a_call_with_one():
                 assert await _read(parts) == b""
                 messages = [json.loads(event.data) for event in EventReader().feed(answer.body)]
                 assert messages[-1]["id"] == "c"
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
 
     run(body())
 
@@ -163,7 +163,7 @@ def test_a_client_that_does_not_read_its_stream_does_not_hold_up_a_drain():
             stream.write("GET", "/mcp", ("accept", "text/event-stream"))
             await stream.head()
             stream.writer.transport.pause_reading()
-            await asyncio.wait_for(stalled.wait(), 10)
+            await asyncio.wait_for(stalled.wait(), 30)
             await drain()
 
     run(body())

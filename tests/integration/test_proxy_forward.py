@@ -146,7 +146,7 @@ def test_MCP_T19_a_stream_is_passed_on_part_by_part_comments_and_large_events_in
             )
             for part in parts:
                 await exchange.chunk(part)
-                await asyncio.wait_for(taken.wait(), 10)
+                await asyncio.wait_for(taken.wait(), 30)
                 taken.clear()
             await exchange.chunk(b"")
 
@@ -247,7 +247,7 @@ def test_a_client_that_does_not_read_holds_up_the_server_instead_of_filling_memo
             client.write("GET", "/mcp")
             # A client that does not read: its own buffers are small, those of the kernel are what they are.
             client.writer.transport.pause_reading()
-            await asyncio.wait_for(stalled.wait(), 10)
+            await asyncio.wait_for(stalled.wait(), 30)
             assert written < size / 2
             client.writer.transport.resume_reading()
             await client.head()

@@ -399,7 +399,7 @@ def test_the_delay_before_a_drain_is_no_longer_than_it_must_be(how):
                 task.cancel()
             else:
                 os.kill(told.pids[0], signal.SIGKILL)
-            await asyncio.wait_for(asyncio.wait({task}), 10)
+            await asyncio.wait_for(asyncio.wait({task}), 30)
             assert task.cancelled() is (how == "cancel")
         assert told.statuses[-1] == (WorkloadStatus.STOPPED, "")
         assert not exists(told.pids[0])
@@ -661,7 +661,7 @@ def test_a_start_that_takes_long_is_waited_for_and_what_it_started_is_ended(tmp_
             await asyncio.sleep(0.1)
             assert not task.done()
             Slow.released.set()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
         assert not exists(Slow.replica.identity.pid)
 
     run(body())

@@ -244,7 +244,7 @@ def test_a_drain_lets_what_is_in_flight_at_each_replica_finish(tmp_path):
                 assert (await late.post(request("tools/call"), MODERN)).status == 503
                 answers = await asyncio.gather(*calls)
                 assert [(answer.status, pid_of(answer)) for answer in answers] == [(200, one.pid) for one in opened]
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
         assert not any(map(exists, told.pids))
 
     run(body())
@@ -265,7 +265,7 @@ def test_a_drain_starts_no_replica_again(tmp_path, monkeypatch):
                 await told.until(lambda self: self.ready[-1] == (1, 1))
                 shutdown.set()
                 assert (await calling).status == 200
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
         assert len(told.pids) == 2
 
     run(body())
@@ -308,7 +308,7 @@ def test_a_workload_whose_replicas_are_never_started_again_ends_with_the_last():
             await told.until(lambda self: "1 of 2 replicas are ready" in self.statuses[-1][1])
             os.kill(told.pids[1], signal.SIGKILL)
             with pytest.raises(WorkloadFailedError, match="SIGKILL"):
-                await asyncio.wait_for(asyncio.shield(task), 10)
+                await asyncio.wait_for(asyncio.shield(task), 30)
         assert told.statuses[-1][0] is WorkloadStatus.ERROR
 
     run(body())

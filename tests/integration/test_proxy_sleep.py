@@ -244,7 +244,7 @@ def test_a_drain_while_it_wakes_refuses_who_waits(transport, tmp_path):
             answer = await waiting
             assert (answer.status, answer.get("connection")) == (503, "close")
             assert answer.json["error"]["message"] == "The proxy is shutting down"
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
         assert seen(told)[-2:] == ["stopping", "stopped"]
 
     run(body())

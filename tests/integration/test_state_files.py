@@ -152,7 +152,7 @@ def test_a_forked_child_neither_releases_nor_inherits_a_lock(tmp_path):
     path = tmp_path / "a.lock"
     with start(_FORKER, path) as parent:
         child, checked, acquired = parent.stdout.readline().split()
-        parent.wait(5)
+        parent.wait(30)
         try:
             assert checked == b"1"
             assert acquired == b"False", "the child released the lock of its parent"

@@ -83,7 +83,7 @@ def test_a_manager_tells_the_runner_before_it_signals_it(paths):
         identity = identify(runner.pid)
         records.write(RuntimeRecord(name="a", runtime="process", runner=identity))
         assert end(records, Containers(paths), "a", 25.0, runtime="process") == ""
-        assert runner.wait(5) == -signal.SIGTERM
+        assert runner.wait(30) == -signal.SIGTERM
     assert records.asked_to_end("a", identity) == 25.0
 
 

@@ -31,7 +31,7 @@ class Peer:
             self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
                 lambda: asyncio.StreamReaderProtocol(reader), self._in
             )
-        line = await asyncio.wait_for(self._reader.readline(), 5)
+        line = await asyncio.wait_for(self._reader.readline(), 30)
         if not line:
             raise EOFError
         return json.loads(line)

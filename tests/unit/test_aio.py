@@ -9,7 +9,6 @@ import inspect
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -63,7 +62,7 @@ class SlowManager(RecordingManager):
     def _linger(self) -> None:
         self.threads.add(threading.current_thread().name)
         self.entered.release()
-        assert self.go.wait(10)
+        assert self.go.wait(30)
 
     def list_workloads(self, **options):
         self._linger()
@@ -92,7 +91,7 @@ class LateManager(RecordingManager):
 
     def run_workload(self, config):
         self.entered.set()
-        assert self.go.wait(10)
+        assert self.go.wait(30)
         super().run_workload(config)
 
 
@@ -620,11 +619,10 @@ def test_closing_ends_whoever_waits_and_is_idempotent():
             lines = await manager.get_logs("a", follow=True)
             task = asyncio.ensure_future(anext(lines))
             await asyncio.sleep(0)
-            began = time.monotonic()
-            await lines.aclose()
-            with pytest.raises(StopAsyncIteration):
-                await task
-            assert time.monotonic() - began < 1
+            async with asyncio.timeout(20):
+                await lines.aclose()
+                with pytest.raises(StopAsyncIteration):
+                    await task
             await asyncio.gather(lines.aclose(), lines.aclose())
             with pytest.raises(StopAsyncIteration):
                 await anext(lines)
@@ -677,7 +675,7 @@ def test_closing_goes_on_when_it_is_cancelled():
 
     class SlowToClose(RecordedStream):
         def close(self):
-            assert go.wait(10)
+            assert go.wait(30)
             super().close()
 
     fake = RecordingManager(a_config("a"))
@@ -702,7 +700,7 @@ def test_closing_waits_until_the_thread_has_let_go_of_the_stream():
 
     class SlowToLetGo(RecordedStream):
         def __exit__(self, *exc):
-            assert go.wait(10)
+            assert go.wait(30)
 
     fake = RecordingManager(a_config("a"))
     opened = logs_as(SlowToLetGo, fake)
@@ -763,7 +761,7 @@ def test_entering_a_stream_waits_until_it_is_open_or_cannot_be_opened():
 
     def hook(name):
         opening.set()
-        assert go.wait(10)
+        assert go.wait(30)
 
     fake.intercept("get_logs", hook)
 
@@ -786,7 +784,7 @@ def test_a_stream_closed_while_it_is_being_opened_is_closed_when_it_is_open():
 
     def hook(name):
         opening.set()
-        assert go.wait(10)
+        assert go.wait(30)
 
     fake.intercept("get_logs", hook)
 
@@ -958,7 +956,7 @@ def test_making_a_manager_that_is_cancelled_leaves_none_open(monkeypatch):
 
     def make(runtime, *, settings):
         making.set()
-        assert go.wait(10)
+        assert go.wait(30)
         return fake
 
     monkeypatch.setattr(factory, "new_manager", make)

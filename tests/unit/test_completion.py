@@ -24,11 +24,11 @@ def test_every_name_gets_its_outcome_and_one_failure_never_cancels_a_sibling():
 
     done: list[str] = []
     completion = Completion(
-        {"a": lambda: done.append("a"), "b": fail, "c": lambda: failed.wait(5) and done.append("c")}
+        {"a": lambda: done.append("a"), "b": fail, "c": lambda: failed.wait(30) and done.append("c")}
     )
 
     with pytest.raises(BatchError) as caught:
-        completion.wait(5)
+        completion.wait(30)
 
     assert sorted(done) == ["a", "c"]
     assert completion.names == ("a", "b", "c")
@@ -42,7 +42,7 @@ def test_every_name_gets_its_outcome_and_one_failure_never_cancels_a_sibling():
 
 def test_a_time_out_tells_what_is_missing_and_stops_nothing():
     go = threading.Event()
-    completion = Completion({"slow": lambda: go.wait(5), "quick": lambda: None})
+    completion = Completion({"slow": lambda: go.wait(30), "quick": lambda: None})
 
     with pytest.raises(TimeoutError, match="slow"):
         completion.wait(0.05)
@@ -50,13 +50,13 @@ def test_a_time_out_tells_what_is_missing_and_stops_nothing():
     assert completion.results() == {"quick": None}
 
     go.set()
-    assert completion.wait(5) == {"slow": None, "quick": None}
+    assert completion.wait(30) == {"slow": None, "quick": None}
     assert completion.done()
 
 
 def test_awaiting_gives_the_same_and_a_cancelled_waiter_stops_nothing():
     go = threading.Event()
-    completion = Completion({"a": lambda: go.wait(5)})
+    completion = Completion({"a": lambda: go.wait(30)})
 
     async def body() -> None:
         with pytest.raises(TimeoutError):
@@ -86,7 +86,7 @@ def test_a_defect_is_raised_as_it_is():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Completion({"a": broken, "b": lambda: None}).wait(5)
+        Completion({"a": broken, "b": lambda: None}).wait(30)
 
 
 def test_an_empty_batch_is_done():
@@ -105,14 +105,14 @@ def test_at_most_so_many_are_worked_on_at_once():
             most = max(most, running)
             if running == MAX_WORKERS:
                 full.set()
-        go.wait(5)
+        go.wait(30)
         with lock:
             running -= 1
 
     completion = Completion({str(index): work for index in range(MAX_WORKERS * 2)})
-    assert full.wait(5)
+    assert full.wait(30)
     go.set()
-    completion.wait(5)
+    completion.wait(30)
     assert most == MAX_WORKERS
 
 

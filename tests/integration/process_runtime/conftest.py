@@ -35,7 +35,7 @@ def start(runtime, log, tmp_path):
     yield start
     for replica in started:
         replica.kill()
-        assert replica.wait(10) is not None
+        assert replica.wait(30) is not None
         for pipe in (replica.stdin, replica.stdout):
             if pipe is not None:
                 pipe.close()

@@ -90,7 +90,7 @@ def test_when_the_runner_is_killed_the_whole_tree_is_gone_within_two_seconds(run
     process, family = runner
     assert all(exists(pid) for pid in family)
     process.send_signal(number)
-    process.wait(10)
+    process.wait(30)
     wait_until(lambda: not any(exists(pid) for pid in family), timeout=ORPHANS_END)
 
 
@@ -98,7 +98,7 @@ def test_when_the_runner_is_killed_the_whole_tree_is_gone_within_two_seconds(run
 def test_when_the_runner_ends_without_stopping_its_server_the_server_ends(runner):
     process, family = runner
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(30) == 0
     wait_until(lambda: not any(exists(pid) for pid in family), timeout=ORPHANS_END)
 
 
@@ -109,7 +109,7 @@ def test_when_runner_and_shim_are_killed_at_once_the_server_ends_too(runner):
     shim = int(Path(f"/proc/{leader}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(shim, signal.SIGSTOP)  # so that it cannot do its work before it is killed
     process.kill()
-    process.wait(10)
+    process.wait(30)
     os.kill(shim, signal.SIGKILL)
     wait_until(lambda: not exists(leader), timeout=ORPHANS_END)
     for pid in family[1:]:
@@ -147,4 +147,4 @@ def test_a_shim_whose_runner_ends_before_it_asked_for_a_server_ends(request_):
         theirs.close()
         ours.sendall(request_)
         ours.close()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0

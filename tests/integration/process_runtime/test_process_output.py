@@ -25,13 +25,13 @@ def test_a_stdio_server_is_talked_to_through_unbuffered_pipes(start, log):
     assert replica.stdout.read(6) == b"hello\n"
     replica.stdin.close()
     assert replica.stdout.read() == b""
-    assert replica.wait(10) == Exit(code=0, signal=None)
+    assert replica.wait(30) == Exit(code=0, signal=None)
     assert log.read_text() == "noise\n"
 
 
 def test_what_a_stdio_server_wrote_can_be_read_after_its_end(start):
     replica = start("/bin/echo", "last words", transport="stdio")
-    replica.wait(10)
+    replica.wait(30)
     assert replica.stdout.read() == b"last words\n"
 
 
@@ -51,7 +51,7 @@ def test_a_stdio_server_that_closes_its_input_is_noticed_while_it_runs(start):
 
 def test_an_http_server_has_no_input(start, log):
     replica = start("/bin/cat")
-    assert replica.wait(10) == Exit(code=0, signal=None)
+    assert replica.wait(30) == Exit(code=0, signal=None)
     assert (replica.stdin, replica.stdout) == (None, None)
 
 
@@ -73,7 +73,7 @@ def test_what_is_still_in_a_large_pipe_when_the_server_ends_is_not_lost(start, l
     write, ended = RotatingLog.write, threading.Event()
 
     def write_late(self, data):
-        ended.wait(10)
+        ended.wait(30)
         write(self, data)
 
     monkeypatch.setattr(RotatingLog, "write", write_late)
@@ -82,13 +82,13 @@ def test_what_is_still_in_a_large_pipe_when_the_server_ends_is_not_lost(start, l
     replica = start(sys.executable, "-c", grow_and_fill)
     wait_until(lambda: select.select([replica._spawned.channel], [], [], 0)[0])
     ended.set()
-    assert replica.wait(10) == Exit(code=0, signal=None)
+    assert replica.wait(30) == Exit(code=0, signal=None)
     assert log.stat().st_size == size
 
 
 def test_a_new_run_continues_the_log(start, log):
     for word in ("one", "two"):
-        start("/bin/echo", word).wait(10)
+        start("/bin/echo", word).wait(30)
     assert log.read_text() == "one\ntwo\n"
 
 
@@ -113,6 +113,6 @@ def test_a_daemon_that_keeps_the_output_open_does_not_keep_the_end_from_being_to
     monkeypatch.setattr(shim, "__file__", str(careless))
     daemon = "setsid sh -c 'echo $$; echo >fifo; exec sleep 1000'"
     replica = start("/bin/sh", "-c", f"mkfifo fifo; {daemon} & read line <fifo; exit 3")
-    assert replica.wait(10) == Exit(code=3, signal=None)
+    assert replica.wait(30) == Exit(code=3, signal=None)
     (pid,) = words(log)
     os.kill(int(pid), signal.SIGKILL)

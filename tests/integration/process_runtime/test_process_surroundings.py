@@ -39,7 +39,7 @@ def told(start, log):
     def told(*arguments, **fields):
         # Without -I an interpreter would set variables that it was not given; -S starts faster.
         replica = start(sys.executable, "-I", "-S", "-c", TELL, *arguments, **fields)
-        assert replica.wait(10) == Exit(code=0, signal=None), log.read_text()
+        assert replica.wait(30) == Exit(code=0, signal=None), log.read_text()
         return json.loads(log.read_text()), replica
 
     return told
@@ -119,7 +119,7 @@ def test_folder_umask_session_signals_and_descriptors_are_a_servers_own(told, tm
 
 @pytest.mark.needs("linux")
 def test_signals_that_python_ignores_are_at_their_default(start, log):
-    assert start("/bin/grep", "SigIgn", "/proc/self/status").wait(10) == Exit(code=0, signal=None)
+    assert start("/bin/grep", "SigIgn", "/proc/self/status").wait(30) == Exit(code=0, signal=None)
     assert int(words(log, 2)[1], 16) == 0
 
 
@@ -138,7 +138,7 @@ def test_no_secret_is_in_the_arguments_or_the_environment_of_any_other_process(s
 
 def test_a_large_environment_arrives(start, log):
     replica = start("/bin/sh", "-c", 'echo "${#V0}" "${#V9}"', secrets={f"V{n}": "x" * 100_000 for n in range(10)})
-    assert replica.wait(10) == Exit(code=0, signal=None)
+    assert replica.wait(30) == Exit(code=0, signal=None)
     assert words(log, 2) == ["100000", "100000"]
 
 
@@ -147,5 +147,5 @@ def test_a_server_finds_its_program_on_its_own_path(start, log, tmp_path):
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho it runs\n")
     program.chmod(0o755)
-    start("my-server", env_vars={"PATH": f"{program.parent}:/bin"}).wait(10)
+    start("my-server", env_vars={"PATH": f"{program.parent}:/bin"}).wait(30)
     assert log.read_text() == "it runs\n"

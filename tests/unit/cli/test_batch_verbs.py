@@ -143,7 +143,7 @@ def test_a_yes_in_either_way_or_names_remove(two, monkeypatch, arguments, answer
 
 def test_ctrl_c_says_that_what_was_begun_is_finished(two, monkeypatch):
     go_on = threading.Event()
-    two.manager.intercept("stop_workloads", lambda _: go_on.wait(10))
+    two.manager.intercept("stop_workloads", lambda _: go_on.wait(30))
     stop = two.manager.stop_workloads
 
     class Interrupted:

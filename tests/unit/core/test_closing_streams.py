@@ -27,7 +27,7 @@ class Waiting(ClosingStream[int]):
             return None
         if self.given > 2:
             self.waits.set()
-            self.woken.wait(5)
+            self.woken.wait(30)
         return self.given
 
     def _interrupt(self):
@@ -51,9 +51,9 @@ def test_a_blocked_next_is_interrupted_and_gives_nothing():
         given: list[int] = []
         reader = threading.Thread(target=lambda: given.extend(stream))
         reader.start()
-        assert stream.waits.wait(5)
+        assert stream.waits.wait(30)
         stream.close()
-        reader.join(5)
+        reader.join(30)
         assert given == [1, 2]
         assert stream.freed
 
@@ -80,9 +80,9 @@ def test_a_reader_that_does_not_wake_does_not_hold_up_who_closes(monkeypatch):
     stream = Deaf()
     reader = threading.Thread(target=lambda: list(stream))
     reader.start()
-    assert stream.waits.wait(5)
+    assert stream.waits.wait(30)
     stream.close()
     assert not stream.freed
     stream.woken.set()
-    reader.join(5)
+    reader.join(30)
     assert stream.freed == 1

@@ -37,7 +37,7 @@ def test_a_lock_that_is_held_times_out(path):
     with FileLock(path).held():
         begin = time.monotonic()
         assert not FileLock(path).acquire(0.1)
-        assert 0.1 <= time.monotonic() - begin < 1
+        assert 0.1 <= time.monotonic() - begin < 20
 
 
 def test_held_raises_when_the_time_is_out(path):
@@ -69,7 +69,7 @@ def test_a_waiting_thread_gets_the_lock_when_it_is_released(path, timeout):
     waiter.join(0.05)
     assert waiter.is_alive()
     lock.release()
-    waiter.join(5)
+    waiter.join(30)
     assert got == [True]
     other.release()
 
@@ -107,7 +107,7 @@ def test_a_file_that_was_removed_while_waiting_for_it_is_noticed(path):
     waiter.join(0.05)
     path.unlink()  # what ToolHive does as it lets go
     foreign.release()
-    waiter.join(5)
+    waiter.join(30)
     assert got == [True]
     assert not is_free(path), "the lock is on the file that others see"
     ours.release()

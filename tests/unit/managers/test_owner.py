@@ -50,7 +50,7 @@ def test_a_runner_that_is_stopped_before_it_listens_does_not_say_that_it_is_read
 
     def slowly(*args):
         binding.set()
-        assert go_on.wait(10)
+        assert go_on.wait(30)
         return bind(*args)
 
     monkeypatch.setattr(stage, "bind", slowly)
@@ -103,7 +103,7 @@ def test_an_interrupted_start_whose_runner_is_about_to_say_who_it_is_is_waited_f
     ender.start()
     gone = attrs.evolve(process.current(), start_ticks=0)
     records.write(attrs.evolve(record, launcher=None, runner=gone))
-    ender.join(5)
+    ender.join(30)
     lock.release()
     assert context == [""]
     assert records.read("a").runner is None

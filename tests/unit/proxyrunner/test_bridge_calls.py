@@ -16,7 +16,7 @@ from workloads.proxyrunner.link import ServerGoneError
 async def take(call):
     """Everything that comes for a call, and its answer."""
     notifications = []
-    while (message := await asyncio.wait_for(call.next(), 5)) is not None:
+    while (message := await asyncio.wait_for(call.next(), 30)) is not None:
         notifications.append(message)
     return notifications, call.response
 
@@ -183,7 +183,7 @@ def test_MCP_T45_a_server_that_ends_fails_every_waiter_and_takes_no_new_request(
         async with connected(calls) as peer:
             one, two = await begin(calls), await begin(calls)
             peer.hang_up()
-            await asyncio.wait_for(calls.pipe.ended.wait(), 5)
+            await asyncio.wait_for(calls.pipe.ended.wait(), 30)
             calls.fail("exited with code 3")
             for call in (one, two):
                 with pytest.raises(ServerGoneError, match="exited with code 3"):
@@ -202,7 +202,7 @@ def test_what_came_before_the_end_is_still_told():
             request = await peer.hear()
             peer.notify("notifications/progress", progressToken=request["id"], progress=1)
             peer.hang_up()
-            await asyncio.wait_for(calls.pipe.ended.wait(), 5)
+            await asyncio.wait_for(calls.pipe.ended.wait(), 30)
             calls.fail("ended")
             assert (await call.next())["params"]["progressToken"] == 1
             with pytest.raises(ServerGoneError):

@@ -21,7 +21,7 @@ async def opening(script, first=Era.MODERN):
     async with connected(calls) as peer:
         task = asyncio.create_task(open_server(calls, first))
         await script(peer, calls)
-        return await asyncio.wait_for(task, 5)
+        return await asyncio.wait_for(task, 30)
 
 
 def no(peer, request, code=-32601):

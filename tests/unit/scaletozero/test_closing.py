@@ -75,7 +75,7 @@ def test_closing_ends_the_waiting_of_others(make):
     gate = Gate()
     subject.toggler.plan("disable", gate)
     waiting = subject.begin("acquire")
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     subject.close(policy="leave", timeout=0)
     with pytest.raises(ControllerClosedError):
         waiting.result()
@@ -151,7 +151,7 @@ def test_a_release_while_a_one_shot_hold_is_taken_wins(subject):
     outcome: list[bool] = []
     thread = threading.Thread(target=lambda: outcome.append(once.acquire()))
     thread.start()
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     once.release()
     gate.open()
     thread.join()

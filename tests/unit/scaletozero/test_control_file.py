@@ -253,7 +253,7 @@ def test_the_lock_of_a_drained_file_is_waited_for_and_not_for_ever(path, monkeyp
     thread.join(0.05)
     assert thread.is_alive()
     fcntl.flock(holder, fcntl.LOCK_UN)
-    thread.join(5)
+    thread.join(30)
     assert path.read_bytes() == b"=0+"
     fcntl.flock(holder, fcntl.LOCK_EX)
     monkeypatch.setattr("workloads.scaletozero.togglers.control_file._LOCK_WAIT", 0.02)

@@ -194,7 +194,7 @@ def test_two_who_disable_the_same_name_at_once_share_a_call(subject):
     gate = Gate()
     subject.toggler.plan("disable", gate)
     both = [subject.begin("disable") for _ in range(2)]
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     gate.open()
     for each in both:
         each.result()

@@ -66,7 +66,7 @@ def test_a_late_disable_is_unknown_until_it_returns(make):
     gate = Gate()
     subject.toggler.plan("disable", gate)
     first = subject.begin("acquire")
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     status = subject.look(5)
     with pytest.raises(TimeoutError) as caught:
         first.result()
@@ -97,7 +97,7 @@ def test_a_late_disable_that_nobody_wants_any_more_is_undone(make):
     gate = Gate()
     subject.toggler.plan("disable", gate)
     waiting = subject.begin("acquire")
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     subject.look(5)
     with pytest.raises(ToggleTimeoutError):
         waiting.result()
@@ -116,7 +116,7 @@ def test_a_toggler_that_can_be_asked_settles_a_late_call(make):
     toggler.plan("disable", gate)
     toggler.answers.extend(["unknown", "awake"])
     waiting = subject.begin("acquire")
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     subject.look(5)
     with pytest.raises(ToggleTimeoutError):
         waiting.result()
@@ -276,7 +276,7 @@ def test_a_caller_that_waits_long_enough_gives_up_and_holds_nothing(make):
     gate = Gate()
     subject.toggler.plan("disable", gate)
     waiting = subject.begin("acquire", timeout=2)
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     assert [hold.waiting for hold in subject.look(1.9).holds] == [True]
     subject.look(0.1)
     with pytest.raises(ToggleTimeoutError, match="not in the time given"):
@@ -326,4 +326,4 @@ def test_an_error_callback_may_call_back(make):
     subject = make(on_error=on_error)
     subject.toggler.plan("enable", OSError("busy"))
     subject.release(subject.acquire())
-    assert called.wait(5)
+    assert called.wait(30)

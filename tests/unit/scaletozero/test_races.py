@@ -24,7 +24,7 @@ def test_a_hold_during_a_slow_enable_waits_for_it(subject):
     gate = Gate()
     subject.toggler.plan("enable", gate)
     releasing = subject.begin("release", hold)
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     acquiring = subject.begin("acquire", "next")
     wait_until(lambda: subject.status().holds)
     assert [each.waiting for each in subject.status().holds] == [True]
@@ -41,7 +41,7 @@ def test_an_enable_during_a_slow_disable_waits_for_it(subject):
     gate = Gate()
     subject.toggler.plan("disable", gate)
     disabling = subject.begin("disable")
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(30)
     enabling = subject.begin("enable")
     wait_until(lambda: not subject.status().disables)
     assert subject.toggler.calls == ["disable"]

@@ -83,7 +83,7 @@ def test_an_error_that_is_set_ends_a_run_in_the_foreground(manager):
         assert next(watch).type is EventType.ADDED
     manager.add_log_line("time", "out of memory")
     manager.set_status("time", WorkloadStatus.ERROR, "exited with code 137")
-    runner.join(5)
+    runner.join(30)
     assert [(error.reason, error.logs) for error in caught] == [("exited with code 137", ("out of memory",))]
 
 
@@ -130,7 +130,7 @@ def test_a_failure_in_a_batch_is_that_of_one_workload(manager):
         manager.run_workload_detached(config(name))
     manager.fail_next("stop_workloads", WorkloadFailedError("b", "no luck"), name="b")
     with pytest.raises(BatchError) as caught:
-        manager.stop_workloads(["a", "b", "c"]).wait(5)
+        manager.stop_workloads(["a", "b", "c"]).wait(30)
     assert [name for name, error in caught.value.results.items() if error] == ["b"]
     assert [workload.name for workload in manager.list_workloads()] == ["b"]
 
@@ -138,7 +138,7 @@ def test_a_failure_in_a_batch_is_that_of_one_workload(manager):
 def test_a_failure_that_is_a_defect_reaches_who_waits(manager):
     manager.fail_next("delete_workloads", ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
-        manager.delete_workloads(["time"]).wait(5)
+        manager.delete_workloads(["time"]).wait(30)
 
 
 def test_a_move_that_fails_midway_tells_which_and_repeating_it_completes_it(manager):
@@ -161,16 +161,16 @@ def test_an_operation_queues_behind_one_that_takes_long_and_gives_up_in_time():
 
     def hook(name: str) -> None:
         begun.set()
-        go_on.wait(5)
+        go_on.wait(30)
 
     manager.intercept("stop_workloads", hook)
     stopping = manager.stop_workloads(["time"])
-    assert begun.wait(5)
+    assert begun.wait(30)
     with pytest.raises(BatchError) as caught:
-        manager.delete_workloads(["time"]).wait(5)
+        manager.delete_workloads(["time"]).wait(30)
     assert isinstance(caught.value.exceptions[0], WorkloadBusyError)
     go_on.set()
-    assert stopping.wait(5) == {"time": None}
+    assert stopping.wait(30) == {"time": None}
     assert manager.get_workload("time").status is WorkloadStatus.STOPPED
 
 
@@ -183,11 +183,11 @@ def test_a_start_that_never_becomes_ready_fails_in_the_end_and_an_update_is_undo
     manager.run_workload_detached(config())
     slow["on"] = True
     with pytest.raises(WorkloadFailedError, match=r"not ready after 0\.02 s") as caught:
-        manager.update_workload("time", config(env_vars={"NEW": "yes"})).wait(5)
+        manager.update_workload("time", config(env_vars={"NEW": "yes"})).wait(30)
     assert "could not be started again" in caught.value.__notes__[0]
     assert manager.get_run_config("time").env_vars == {}
     with pytest.raises(BatchError):
-        manager.restart_workloads(["time"]).wait(5)
+        manager.restart_workloads(["time"]).wait(30)
     assert manager.get_workload("time").status is WorkloadStatus.ERROR
 
 
