@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         OutboundPermissions,
         PermissionProfile,
     )
-    from workloads.config.protections import has_effect, unenforceable, unenforced_warnings
+    from workloads.config.protections import has_effect, unenforceable, unenforced_limits, unenforced_warnings
     from workloads.config.rate_limit import RateLimitBucket, RateLimitConfig, ToolRateLimit
     from workloads.config.remote_auth import RemoteAuthConfig
     from workloads.config.run_config import (
@@ -110,6 +110,7 @@ __all__ = (
     "parse_volume",
     "sanitize_name",
     "unenforceable",
+    "unenforced_limits",
     "unenforced_warnings",
 )
 
@@ -149,7 +150,7 @@ __getattr__, __dir__ = exports(
         "observability": ("AuditConfig", "TelemetryConfig"),
         "oidc": ("OIDCConfig",),
         "permissions": ("InboundPermissions", "NetworkPermissions", "OutboundPermissions", "PermissionProfile"),
-        "protections": ("has_effect", "unenforceable", "unenforced_warnings"),
+        "protections": ("has_effect", "unenforceable", "unenforced_limits", "unenforced_warnings"),
         "rate_limit": ("RateLimitBucket", "RateLimitConfig", "ToolRateLimit"),
         "remote_auth": ("RemoteAuthConfig",),
         "run_config": ("DEFAULT_SCHEMA_VERSION", "DEFAULT_SESSION_CACHE_SIZE", "DEFAULT_SESSION_TTL", "RunConfig"),

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from workloads.config.middleware import MiddlewareConfig
     from workloads.config.run_config import RunConfig
 
-__all__ = ("UNSUPPORTED", "has_effect", "unenforceable", "unenforced_warnings")
+__all__ = ("UNSUPPORTED", "has_effect", "unenforceable", "unenforced_limits", "unenforced_warnings")
 
 _TELEMETRY = "telemetry"
 _IDLE_MIDDLEWARES = frozenset(("mcp-parser", "usagemetrics"))
 
+_NO_NETWORK = "none"
+_PROFILES_OF_NOTHING = ("none", "stdio")
+
 _WITHOUT_EFFECT = ("telemetry_config", "thv_ca_bundle", "jwks_auth_token_file")
+_ANYWHERE = "limits nothing without isolate_network, the server may connect to anywhere; set isolate_network to true"
+_BY_ANY_NAME = "limits nothing without isolate_network, any name leads to the server; set isolate_network to true"
 UNSUPPORTED = (
     "remote_auth_config",
     "token_exchange_config",
@@ -84,6 +89,35 @@ def unenforced_warnings(config: RunConfig) -> list[str]:
             found.append(f"{path}.type ({middleware.type})")
         elif middleware.type == _TELEMETRY and middleware.parameters:
             found.append(f"{path}.parameters ({_TELEMETRY})")
+    return found
+
+
+def unenforced_limits(config: RunConfig) -> list[Problem]:
+    """What a run config says of its server's network that limits nothing, for the network is not an isolated one.
+
+    Runtimes that isolate no network refuse most of it; container engines run it, as ToolHive does.
+
+    Args:
+        config: The run config that is to be started.
+
+    Returns:
+        One problem for each key, with what to do; to be warned of once.
+    """
+    profile = config.permission_profile
+    network = None if profile is None else profile.network
+    if config.remote_url or config.effective_isolate_network or (network is not None and network.mode == _NO_NETWORK):
+        return []
+    if config.isolate_network:
+        mode = network.mode if network is not None else ""
+        message = f"isolates nothing on the network {mode!r}; leave permission_profile.network.mode out"
+        return [Problem("isolate_network", message)]
+    found = []
+    if profile is None and config.permission_profile_name_or_path in _PROFILES_OF_NOTHING:
+        found.append(Problem("permission_profile_name_or_path", _ANYWHERE))
+    if network is not None and network.outbound is not None and not network.outbound.insecure_allow_all:
+        found.append(Problem("permission_profile.network.outbound", _ANYWHERE))
+    if network is not None and network.inbound is not None and network.inbound.allow_host:
+        found.append(Problem("permission_profile.network.inbound.allow_host", _BY_ANY_NAME))
     return found
 
 

@@ -50,12 +50,14 @@ def admit(config: RunConfig, runtime: Runtime, *, app: str = DEFAULT_APP) -> Non
         RunConfigError: They cannot; lists every such key.
         CommandNotFoundError: The program it needs is not on this machine.
     """
-    from workloads.config import unenforced_warnings
+    from workloads.config import unenforced_limits, unenforced_warnings
 
     if found := problems(config, runtime, app=app):
         raise RunConfigError(found)
     for key in unenforced_warnings(config):
         _log.warning("%s has no effect in this version", key, extra={"workload": config.name})
+    for problem in unenforced_limits(config):
+        _log.warning("%s", problem, extra={"workload": config.name})
     if not config.remote_url:
         runtime.preflight(config)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.config.documents import EXPORTED
 
-from workloads.config import RunConfig, protections, unenforceable, unenforced_warnings
+from workloads.config import RunConfig, protections, unenforceable, unenforced_limits, unenforced_warnings
 
 
 def refused(**document: Any) -> list[str]:
@@ -92,3 +92,51 @@ def test_a_key_that_nothing_reads_is_kept_and_named(key):
     config = RunConfig.from_dict({"name": "x", key: "/a/file"})
     assert config.to_dict()[key] == "/a/file"
     assert unenforced_warnings(config) == [key]
+
+
+ALLOWED = {"outbound": {"allow_host": ["example.org"], "allow_port": [443]}}
+
+
+@pytest.mark.parametrize(
+    ("document", "keys"),
+    [
+        ({"permission_profile": {"network": ALLOWED}}, ["permission_profile.network.outbound"]),
+        ({"permission_profile": {"network": {"outbound": {}}}}, ["permission_profile.network.outbound"]),
+        ({"permission_profile": {"network": {"mode": "host", **ALLOWED}}}, ["permission_profile.network.outbound"]),
+        (
+            {"permission_profile": {"network": {**ALLOWED, "inbound": {"allow_host": ["notes.example.org"]}}}},
+            ["permission_profile.network.outbound", "permission_profile.network.inbound.allow_host"],
+        ),
+        ({"permission_profile_name_or_path": "none"}, ["permission_profile_name_or_path"]),
+    ],
+)
+def test_a_limit_of_a_network_that_is_not_isolated_is_named_with_its_remedy(document, keys):
+    found = unenforced_limits(RunConfig.from_dict({"name": "x", "image": "a", **document}))
+    assert [problem.path for problem in found] == keys
+    assert all("set isolate_network to true" in problem.message for problem in found)
+
+
+def test_isolation_on_a_network_of_others_is_named_once():
+    profile = {"network": {"mode": "host", **ALLOWED}}
+    config = RunConfig.from_dict({"name": "x", "image": "a", "isolate_network": True, "permission_profile": profile})
+    (problem,) = unenforced_limits(config)
+    assert str(problem) == (
+        "isolate_network: isolates nothing on the network 'host'; leave permission_profile.network.mode out"
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"isolate_network": True, "permission_profile": {"network": ALLOWED}},
+        {"isolate_network": True, "permission_profile_name_or_path": "none"},
+        {"permission_profile_name_or_path": "network"},
+        {"permission_profile": {"read": ["/a"]}},
+        {"permission_profile": {"network": {"outbound": {"insecure_allow_all": True}}}},
+        {"permission_profile": {"network": {"mode": "none", **ALLOWED}}},
+        {"image": "", "remote_url": "https://a.example", "permission_profile": {"network": ALLOWED}},
+    ],
+)
+def test_nothing_is_told_of_limits_that_are_kept_or_not_asked_for(document):
+    assert unenforced_limits(RunConfig.from_dict({"name": "x", "image": "a", **document})) == []

@@ -30,7 +30,8 @@ __all__ = ("validate",)
 def validate(invocation: Invocation, files: tuple[Path, ...], as_json: bool) -> ExitCode:
     """Tell everything that is wrong with run configs, and what the runtime would refuse. Nothing is run.
 
-    FILES are JSON or YAML; - is standard input. The exit code is 2 if anything is wrong.
+    FILES are JSON or YAML; - is standard input. The exit code is 2 if anything is wrong. What would be run although it
+    limits less than it seems to is warned of on standard error.
 
     \b
     Examples:
@@ -40,12 +41,16 @@ def validate(invocation: Invocation, files: tuple[Path, ...], as_json: bool) -> 
     from workloads import factory
     from workloads.cli.documents import read_run_config
     from workloads.cli.text import escape
+    from workloads.config import unenforced_limits
     from workloads.errors import RunConfigError
 
     found: list[tuple[Path, str, str]] = []
     for file in files:
         try:
-            problems = factory.validate(read_run_config(file), invocation.runtime)
+            config = read_run_config(file)
+            problems = factory.validate(config, invocation.runtime)
+            for warning in () if problems else unenforced_limits(config):
+                click.echo(f"warning: {escape(f'{file}: {warning}')}", err=True)
         except RunConfigError as error:
             problems = list(error.problems)
         found += [(file, problem.path, problem.message) for problem in problems]
