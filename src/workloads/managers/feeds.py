@@ -27,7 +27,8 @@ class Feeds:
 
         Args:
             containers: The engines.
-            told: Called with the runtime, and the workload whose servers have changed; without one when any may have.
+            told: Called with the runtime, and what its stream tells: the workload whose servers have changed, nothing
+                when any may have, or :data:`~workloads.runtimes.protocol.AGAIN`.
         """
         self._containers = containers
         self._told = told

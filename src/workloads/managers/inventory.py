@@ -134,7 +134,7 @@ class Inventory:
     def foreign_changes(self) -> Mapping[str, Stream[str]]:
         """The workloads whose servers change that somebody else runs, of each engine; whoever takes them closes them.
 
-        An empty name says that any may have.
+        An empty name says that any may have, and so does :data:`~workloads.runtimes.protocol.AGAIN`.
         """
         return {}
 

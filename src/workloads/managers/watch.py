@@ -9,6 +9,7 @@ from workloads._core.streams import ClosingStream
 from workloads.errors import GroupNotFoundError, InvalidNameError
 from workloads.managers.feeds import Feeds
 from workloads.model import EventType, WorkloadEvent
+from workloads.runtimes.protocol import AGAIN
 
 if TYPE_CHECKING:
     from workloads.managers.containers import Seen
@@ -27,7 +28,7 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
     """A stream of events: every workload there is, ``SYNCED``, and then each change.
 
     An event tells how a workload is when the event is taken: whoever takes them slowly gets one for many changes. When
-    changes were missed, everything is looked at again and ``SYNCED`` told once more.
+    changes were missed, of files or because an engine was away, that is looked at again and ``SYNCED`` told once more.
     """
 
     def __init__(self, inventory: Inventory, *, group: str | None = None) -> None:
@@ -118,6 +119,9 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
     def _look(self, told: str) -> None:
         """Something has happened to the servers of a workload, or may have to all those of a runtime."""
         runtime, _, name = told.partition("/")
+        if name == AGAIN:
+            name = ""
+            self._sync_due = True
         if runtime == _FOREIGN:
             self._due |= {name} if name else self._changed()
             return

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from workloads.manager import Stream
     from workloads.model import Capability, Isolation, ReplicaStats
 
-__all__ = ("Exit", "LastingRuntime", "Owner", "Replica", "Runtime", "Sighting")
+__all__ = ("AGAIN", "Exit", "LastingRuntime", "Owner", "Replica", "Runtime", "Sighting")
+
+AGAIN = "*"
+"""Stands for every workload whose servers may have changed while their runtime did not tell, which it does again."""
 
 
 @attrs.frozen
@@ -266,8 +269,8 @@ class LastingRuntime(Runtime, Protocol):
     def changes(self) -> Stream[str]:
         """The names of the owner's workloads whose servers have changed, as it happens.
 
-        An empty name says that any may have changed: something was missed, or the runtime has stopped answering. The
-        stream goes on when it answers again.
+        An empty name says that any may have changed: the runtime tells from now on, or has stopped answering. The
+        stream goes on when it answers again, which is told as :data:`AGAIN`.
         """
         ...
 

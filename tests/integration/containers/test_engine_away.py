@@ -12,9 +12,10 @@ from tests.support.quick import runner_of
 from tests.support.waiting import wait_until
 
 import workloads
-from workloads import LocalManager, RunConfig, Workload, WorkloadStatus
+from workloads import LocalManager, RunConfig, Workload, WorkloadEvent, WorkloadStatus
 from workloads._core.paths import Paths
 from workloads.errors import BatchError, RuntimeUnavailableError, WorkloadFailedError, WorkloadsError
+from workloads.model import EventType
 
 NOTHING = {"container": {}, "network": {}, "volume": {}}
 # The SDK leaves a socket that could not connect to the collector, which closes it: here the engine goes at any moment.
@@ -65,10 +66,12 @@ def logs(manager, name):
         return list(lines)
 
 
-def statuses(watch, name, seen):
-    """Note the status of a workload, whenever it is told."""
+def statuses(watch, name, seen, synced):
+    """Note the status of a workload, whenever it is told, and each time that everything has been."""
     for event in watch:
-        if event.workload is not None and event.workload.name == name:
+        if event.type is EventType.SYNCED:
+            synced.append(event)
+        elif event.workload.name == name:
             seen.append(event.workload.status)
 
 
@@ -79,10 +82,11 @@ def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterward
     manager.stop_workloads(["b"]).wait(120)
     runner = runner_of("a")
     seen: list[WorkloadStatus] = []
+    synced: list[WorkloadEvent] = []
     watch = manager.watch_workloads()
-    watching = threading.Thread(target=statuses, args=(watch, "a", seen), daemon=True)
+    watching = threading.Thread(target=statuses, args=(watch, "a", seen, synced), daemon=True)
     watching.start()
-    wait_until(lambda: seen)
+    wait_until(lambda: seen and synced)
     with ThreadPoolExecutor(1) as pool:
         calling = pool.submit(call_tool, workload.url, "slow", seconds=600)
         wait_until(lambda: "slow begins" in logs(manager, "a"))
@@ -97,6 +101,7 @@ def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterward
     assert first.status_context.startswith(f"{engine.name} does not answer: ")
     assert manager.list_workloads() == []
     assert files()[Paths.locate().statuses / "b.json"] == before
+    assert len(synced) == 1
 
     with pytest.raises(BatchError) as caught:
         manager.start_workloads(["b"]).wait(120)
@@ -111,6 +116,7 @@ def test_a_workload_is_unknown_while_its_engine_is_away_and_runs_again_afterward
     engine.start()
     wait_until(lambda: manager.get_workload("a").status is WorkloadStatus.RUNNING, timeout=120)
     wait_until(lambda: seen[-1] is WorkloadStatus.RUNNING, timeout=120)
+    wait_until(lambda: len(synced) > 1, timeout=120)
     watch.close()
     watching.join(120)
     assert runner_of("a") == runner
@@ -164,11 +170,12 @@ def test_what_thv_runs_is_unknown_while_its_engine_is_away_and_told_again_afterw
         thv.Deployment(engine, "github", port, isolated=False)
         thv.write_files(Paths.locate("toolhive"), "github", pid=process.pid, port=port)
         with manager.watch_workloads() as watch:
-            told = (event.workload.status for event in watch if event.workload is not None)
-            assert next(told) is WorkloadStatus.RUNNING
+            told = (event.type if event.workload is None else event.workload.status for event in watch)
+            assert [next(told), next(told)] == [WorkloadStatus.RUNNING, EventType.SYNCED]
             engine.kill()
             assert WorkloadStatus.UNKNOWN in told  # waits until it is
             engine.start()
             # Docker ends the containers that it finds without a shim; Podman's have gone on.
-            after = next(status for status in told if status is not WorkloadStatus.UNKNOWN)
+            after = next(told)
             assert after in (WorkloadStatus.RUNNING, WorkloadStatus.UNHEALTHY)
+            assert EventType.SYNCED in told  # once that is told which was missed

@@ -13,6 +13,7 @@ from workloads._core.streams import ClosingStream
 from workloads.errors import WorkloadsError
 from workloads.runtimes.container.labels import Keys
 from workloads.runtimes.ping import UnsupportedAddressError, connect
+from workloads.runtimes.protocol import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,8 +55,8 @@ def changed_workload(event: Mapping[str, Any], app: str) -> str:
 class ContainerEvents(ClosingStream[str]):
     """The names of workloads whose containers have changed, each as often as they do.
 
-    An empty name says that any of them may have: the engine has just been connected to, or has gone away. It is waited
-    for then, and connected to again.
+    An empty name says that any of them may have: the engine has just been connected to, or is not there. It is waited
+    for then, and connected to again, which is told as :data:`~workloads.runtimes.protocol.AGAIN`.
     """
 
     def __init__(self, engine: Engine, labels: Sequence[str], workload_of: Callable[[Mapping[str, Any]], str]) -> None:
@@ -73,6 +74,7 @@ class ContainerEvents(ClosingStream[str]):
         self._connection: socket.socket | None = None
         self._answer: HTTPResponse | None = None
         self._delay = 0.0
+        self._missed = False
 
     def _next(self) -> str | None:
         while not self._closed.is_set():
@@ -82,11 +84,15 @@ class ContainerEvents(ClosingStream[str]):
                 self._delay = min(max(self._delay * 2, _RETRY), _LONGEST_RETRY)
                 if self._open():
                     self._delay = 0.0
+                    return AGAIN if self._missed else ""
+                if not self._missed:
+                    self._missed = True
                     return ""
                 continue
             event = self._read(self._answer)
             if event is None:
                 self._free()
+                self._missed = True
                 return None if self._closed.is_set() else ""
             if name := self._workload_of(event):
                 return name
