@@ -80,6 +80,8 @@ def _user_namespaces() -> str:
     """Why an ordinary user of this machine cannot be root among containers: the kernel or a sandbox may forbid it."""
     if not Path("/dev/net/tun").exists():
         return "no /dev/net/tun"
+    if absent := _program("setpriv", "unshare")():
+        return absent
     ids = "--reuid=65534", "--regid=65534", "--clear-groups"
     command = ["setpriv", *ids, "unshare", "--user", "--map-root-user", "true"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -149,7 +151,7 @@ NEEDS: dict[str, Need] = {
 
 _ONLY_ROOT = frozenset({"docker", "pid-namespaces", "podman", "root", "rootless-podman"})
 _ONLY_USER = frozenset({"user"})
-_ONLY_SOME_MACHINES = frozenset({"docker-cli", "rootless-podman"})
+_ONLY_SOME_KERNELS = frozenset({"rootless-podman"})
 
 
 @functools.cache
@@ -165,8 +167,8 @@ def missing(name: str) -> str:
 def required() -> frozenset[str]:
     """What ``WORKLOADS_REQUIRE`` lists: what must be here, so that a test without it fails.
 
-    ``all`` is everything that this user can have on any machine: nobody is root and an ordinary user at once, user
-    namespaces are for the kernel to allow, and not every system's package of Docker has its command.
+    ``all`` is everything that this user can have on this machine: nobody is root and an ordinary user at once, and
+    user namespaces are for the kernel to allow, which no package changes.
 
     Raises:
         ValueError: It lists something unknown.
@@ -175,5 +177,7 @@ def required() -> frozenset[str]:
     if unknown := names - NEEDS.keys() - {"all"}:
         raise ValueError(f"WORKLOADS_REQUIRE: unknown: {', '.join(sorted(unknown))}; known: {', '.join(NEEDS)}")
     if "all" in names:
-        return NEEDS.keys() - _ONLY_SOME_MACHINES - (_ONLY_ROOT if os.geteuid() else _ONLY_USER)
+        if os.geteuid():
+            return NEEDS.keys() - _ONLY_ROOT
+        return NEEDS.keys() - _ONLY_USER - (_ONLY_SOME_KERNELS if _user_namespaces() else frozenset())
     return names
