@@ -135,6 +135,16 @@ def test_where_it_does_not_matter_nothing_is_waited_for():
     run(body())
 
 
+async def posted_to(visit):
+    """A stream that has named its endpoint, to which request 1 was posted."""
+    ledger = SseLedger()
+    answer = Answer(b"event: endpoint\ndata: " + ENDPOINT.encode() + b"\n\n")
+    stream = SseStream(answer, ledger.watch("/sse"), visit)
+    await stream.open()
+    ledger.posted(ENDPOINT, b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    return stream
+
+
 def answer_to(request_id):
     return b'data: {"jsonrpc":"2.0","id":%s,"result":{}}\n\n' % request_id.encode()
 
@@ -146,12 +156,7 @@ def test_that_what_was_posted_elsewhere_was_answered_is_told_at_once_or_when_the
     async def body():
         visit = SharingVisit()
         visit.away = away
-        ledger = SseLedger()
-        stream = SseStream(
-            Answer(b"event: endpoint\ndata: " + ENDPOINT.encode() + b"\n\n"), ledger.watch("/sse"), visit
-        )
-        await stream.open()
-        ledger.posted(ENDPOINT, b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+        stream = await posted_to(visit)
         stream._answer.parts += [answer_to("1"), answer_to('"x"')]
         exchanges = Exchanges()
         relaying = asyncio.create_task(relayed(stream, exchanges))
@@ -170,12 +175,7 @@ def test_what_is_cancelled_elsewhere_is_not_waited_for(monkeypatch):
     async def body():
         visit = SharingVisit()
         visit.due = False
-        ledger = SseLedger()
-        stream = SseStream(
-            Answer(b"event: endpoint\ndata: " + ENDPOINT.encode() + b"\n\n"), ledger.watch("/sse"), visit
-        )
-        await stream.open()
-        ledger.posted(ENDPOINT, b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+        stream = await posted_to(visit)
         exchanges = Exchanges()
         relaying = asyncio.create_task(relayed(stream, exchanges))
         await until(lambda: exchanges.streams)
