@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from workloads.config._messages import describe, expected, got
 from workloads.config._paths import join, segment_text
-from workloads.config.duration import parse_duration
 from workloads.config.grammars import check_label, parse_mount, parse_publish, parse_secret, parse_volume
 from workloads.config.names import check_group_name, check_workload_name
 from workloads.errors import InvalidNameError, Problem
@@ -187,6 +186,8 @@ def _run(parse: Callable[[Any], object], value: Any) -> Sequence[Problem]:
 
 
 def _not_negative(text: str) -> None:
+    from workloads.config.duration import parse_duration
+
     if parse_duration(text) < 0:
         raise ValueError(f"expected a duration of zero or more, {got(text)}")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from workloads._core.closing import Closing
 from workloads.errors import GroupNotFoundError, WorkloadFailedError, WorkloadNotFoundError
 from workloads.managers.settings import Settings
 from workloads.model import Capability
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from types import TracebackType
-    from typing import Self
 
     from workloads.completion import Completion
     from workloads.config import RunConfig
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ("LocalManager",)
 
 
-class LocalManager:
+class LocalManager(Closing):
     """Runs and manages workloads on this machine, as :class:`workloads.Manager` says.
 
     Everything it knows is on disk, so any number of managers, in any number of processes, may look at the same
@@ -95,14 +94,6 @@ class LocalManager:
         parts, self._parts = self._parts, None
         if parts is not None:
             parts[0].close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     # Observing
 
