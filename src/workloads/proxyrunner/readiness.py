@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -87,8 +88,8 @@ class _Answer(NamedTuple):
         return f"{request}: {self.status} {phrase}".rstrip() + said
 
 
-class _Prober:
-    """Sends the requests of a probe.
+class _Prober(ABC):
+    """Sends the requests of a probe, to each path at which the endpoint may be until it is known.
 
     Args:
         upstream: Connections to the server.
@@ -105,6 +106,25 @@ class _Prober:
         self._address = address
         self._strangers = strangers
         self._paths = (path,) if path else self._usual
+
+    async def __call__(self) -> None:
+        """Ask once.
+
+        Raises:
+            NotReadyError: It is not ready.
+        """
+        answers: list[str] = []
+        for path in self._paths:
+            answer = await self._ask(path)
+            if answer is None:
+                self._paths = (path,)
+                return
+            answers.append(answer)
+        raise NotReadyError("; ".join(answers))
+
+    @abstractmethod
+    async def _ask(self, path: str) -> str | None:
+        """Ask at one path. Returns what it said when that does not prove it ready."""
 
     async def _open(self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> Answer:
         try:
@@ -128,23 +148,7 @@ class StreamableProbe(_Prober):
 
     _usual = ("/mcp", "/")
 
-    async def __call__(self) -> None:
-        """Ask once.
-
-        Raises:
-            NotReadyError: It is not ready.
-        """
-        answers: list[str] = []
-        for path in self._paths:
-            answer = await self._ask(path)
-            if answer is None:
-                self._paths = (path,)
-                return
-            answers.append(answer)
-        raise NotReadyError("; ".join(answers))
-
     async def _ask(self, path: str, *, follow: bool = True) -> str | None:
-        """Ask at one path. Returns what it said when that does not prove it ready."""
         answer = await self._post(path, "server/discover", discover_params(), modern=True)
         if follow and answer.status in _REDIRECTS and (target := urlsplit(answer.location).path):
             return await self._ask(target, follow=False)
@@ -202,21 +206,6 @@ class SseProbe(_Prober):
     """Asks a server of the old HTTP with SSE: opens a stream and waits for the event that names its endpoint."""
 
     _usual = ("/sse", "/")
-
-    async def __call__(self) -> None:
-        """Ask once.
-
-        Raises:
-            NotReadyError: It is not ready.
-        """
-        answers: list[str] = []
-        for path in self._paths:
-            answer = await self._ask(path)
-            if answer is None:
-                self._paths = (path,)
-                return
-            answers.append(answer)
-        raise NotReadyError("; ".join(answers))
 
     async def _ask(self, path: str) -> str | None:
         response = await self._open("GET", path, [(b"accept", b"text/event-stream")])
