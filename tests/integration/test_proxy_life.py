@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 
 import pytest
 from tests.support.aio import run
@@ -19,6 +20,7 @@ from tests.support.waiting import wait_until
 from workloads import CommandNotFoundError, PortInUseError, RunConfigError, WorkloadFailedError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner import ProxyRunner, ReplicaAddress
+from workloads.runtimes.process.runtime import ProcessRuntime
 
 STUBBORN = """
 import json, signal, sys, time
@@ -639,10 +641,6 @@ def test_a_workload_that_failed_meanwhile_is_told_at_the_exit_unless_something_e
 
 
 def test_a_start_that_takes_long_is_waited_for_and_what_it_started_is_ended(tmp_path):
-    import threading
-
-    from workloads.runtimes.process.runtime import ProcessRuntime
-
     class Slow(ProcessRuntime):
         begun, released = threading.Event(), threading.Event()
         replica = None
@@ -667,23 +665,24 @@ def test_a_start_that_takes_long_is_waited_for_and_what_it_started_is_ended(tmp_
     run(body())
 
 
+class Uneven(ProcessRuntime):
+    """The first replica is started when it is released, and no sooner."""
+
+    def __init__(self):
+        super().__init__()
+        self.released, self.replicas = threading.Event(), []
+
+    def start_replica(self, config, index, **kwargs):
+        if index == 0:
+            self.released.wait(60)
+        replica = super().start_replica(config, index, **kwargs)
+        self.replicas.append(replica)
+        return replica
+
+
 @pytest.mark.parametrize("forced", [False, True])
-def test_a_replica_that_is_still_being_started_when_another_serves_is_ended_too(forced):
-    import threading
-
-    from workloads.runtimes.process.runtime import ProcessRuntime
-
-    class Uneven(ProcessRuntime):
-        def __init__(self):
-            super().__init__()
-            self.released, self.replicas = threading.Event(), []
-
-        def start_replica(self, config, index, **kwargs):
-            if index == 0:
-                self.released.wait(60)
-            replica = super().start_replica(config, index, **kwargs)
-            self.replicas.append(replica)
-            return replica
+def test_a_replica_that_is_still_being_started_when_another_serves_is_ended_too(forced, monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.launch.LIMIT", 60.0)
 
     async def body():
         told, runtime = Recorder(), Uneven()
@@ -700,6 +699,35 @@ def test_a_replica_that_is_still_being_started_when_another_serves_is_ended_too(
         assert [exists(replica.identity.pid) for replica in runtime.replicas] == [False, False]
 
     run(body())
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_start_that_takes_too_long_for_a_forced_end_is_given_up_and_what_it_starts_later_is_ended(
+    replicas, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("workloads.proxyrunner.launch.LIMIT", 0.1)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    async def body():
+        told, runtime = Recorder(), Uneven()
+        config = living(backend_replicas=replicas, drain_timeout="100ms")
+        async with served(ProxyRunner(config, runtime=runtime, observer=told)) as (_, task):
+            if replicas > 1:
+                await told.until(lambda told: (1, 1) in told.ready)
+            else:
+                await told.until(lambda told: told.statuses)
+            task.cancel()
+            await asyncio.wait({task})
+            assert len(runtime.replicas) == replicas - 1
+        return runtime
+
+    runtime = run(body())
+    runtime.released.set()  # the loop is gone
+    wait_until(lambda: len(runtime.replicas) == replicas)
+    for replica in runtime.replicas:
+        replica.wait()
+        assert not exists(replica.identity.pid)
+    wait_until(lambda: not list(tmp_path.glob("workloads-*")))
 
 
 def test_a_server_that_refuses_both_eras_is_told_in_its_own_words():

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import tempfile
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workloads.errors import WorkloadFailedError, WorkloadsError
@@ -28,6 +24,7 @@ from workloads.proxyrunner.keeping import Source
 from workloads.proxyrunner.listener import Listener, bind
 from workloads.proxyrunner.memory import Memory
 from workloads.proxyrunner.meter import Meter
+from workloads.proxyrunner.places import Places
 from workloads.proxyrunner.recent import RecentSessions
 from workloads.proxyrunner.routes import Routes
 from workloads.proxyrunner.threads import in_thread, taken_in_thread
@@ -36,6 +33,7 @@ from workloads.proxyrunner.upstream import RemoteUpstream, Upstream
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from workloads.config import RunConfig
     from workloads.proxyrunner.address import ReplicaAddress
@@ -101,8 +99,7 @@ class Stage:
         self._remote = None if options.remote is None else options.remote.given(headers)
         self._replicas = (self._remote.address,) if replicas is None and self._remote is not None else replicas
         self._secrets = secrets
-        self._log = log
-        self._folder = folder
+        self._places = Places(log, folder)
         self._request_timeout = request_timeout
         self._stop_grace = stop_grace
         self._stall_timeout = stall_timeout
@@ -112,7 +109,6 @@ class Stage:
         self._dependencies = dependencies
         self._failed = False
         self._closed = False
-        self._scratch: Path | None = None
         self._upstream: Upstream | None = None
         self._memory = Memory()
         self._assembly: Assembly | None = None
@@ -299,7 +295,7 @@ class Stage:
             await self._assembly.keeper.kill()
             if self._keeping is not None:
                 await _cancelled(self._keeping)
-            await self._assembly.keeper.kill()  # one that was still being started
+            await self._assembly.keeper.kill()  # one that has come up meanwhile
         if self._upstream is not None:
             await self._upstream.close()
         if self._listener is not None:
@@ -312,8 +308,7 @@ class Stage:
         if self._control is not None:
             await self._control.close()
         await self._memory.close()
-        if self._scratch is not None:
-            await in_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await self._places.close()
 
     @property
     def _desired(self) -> int:
@@ -369,24 +364,23 @@ class Stage:
             from workloads.runtimes.process.runtime import ProcessRuntime
 
             runtime = ProcessRuntime()
-        if self._log is None or self._folder is None:
-            self._scratch = Path(await taken_in_thread(partial(tempfile.mkdtemp, prefix="workloads-"), os.rmdir))
+        await self._places.open()
         secrets = tuple(self._secrets.values())
-        return Source(partial(self._start, runtime), self._log_of, secrets, self._restarted)
+        return Source(partial(self._start, runtime), self._places.log, secrets, self._restarted)
 
     def _restarted(self, index: int) -> None:
         self._restarts[index] += 1
 
     def _start(self, runtime: Runtime, index: int) -> Replica:
-        folder = self._folder(index) if self._folder is not None else self._scratch_path(str(index))
-        return runtime.start_replica(self._config, index, secrets=self._secrets, log=self._log_of(index), folder=folder)
-
-    def _log_of(self, index: int) -> Path:
-        return self._log(index) if self._log is not None else self._scratch_path("log", f"{index}.log")
-
-    def _scratch_path(self, *parts: str) -> Path:
-        assert self._scratch is not None
-        return self._scratch.joinpath(*parts)
+        replica = runtime.start_replica(
+            self._config,
+            index,
+            secrets=self._secrets,
+            log=self._places.log(index),
+            folder=self._places.folder(index),
+        )
+        self._places.started(replica)
+        return replica
 
 
 def _port(bound: socket.socket) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -13,6 +12,7 @@ from workloads._core.logtail import last_lines
 from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner.backoff import Backoff
+from workloads.proxyrunner.launch import Launch
 from workloads.proxyrunner.link import OtherEraError, RefusedError, ServerGoneError, TooSlowError
 from workloads.proxyrunner.server import Server, close_pipes
 from workloads.proxyrunner.threads import in_thread
@@ -92,6 +92,7 @@ class Supervisor(Generic[T]):
         self._secrets = secrets
         self._restart = restart
         self._ready_timeout = ready_timeout
+        self._launch: Launch | None = None
         self._server: Server | None = None
         self._link: Link[T] | None = None
         self._retried = False
@@ -194,7 +195,12 @@ class Supervisor(Generic[T]):
         return True
 
     async def kill(self) -> None:
-        """End the server at once, if there is one."""
+        """End the server at once, if there is one.
+
+        One that is still being started is waited for, for five seconds; later it is ended as soon as it is there.
+        """
+        if self._launch is not None:
+            await self._launch.give_up()
         if self._server is not None:
             await self._server.kill()
             self._let_go()
@@ -283,18 +289,15 @@ class Supervisor(Generic[T]):
         return run
 
     async def _start_server(self) -> Server:
-        starting = in_thread(self._start)
+        launch = self._launch = Launch(self._name, self._start)
         try:
-            replica = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # It cannot be called back: wait for it, however often this is cancelled, so that whoever stops this finds a
-            # server to stop.
-            while not starting.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait({starting})
-            self._server = Server(starting.result())
-            raise
-        self._server = Server(replica)
+            await launch.over()
+        finally:
+            # However that ended: whoever stops this finds a server to stop.
+            self._launch = None
+            if launch.replica is not None:
+                self._server = Server(launch.replica)
+        assert self._server is not None
         return self._server
 
     async def _failure(self, reason: str, kind: type[WorkloadFailedError] = WorkloadFailedError) -> WorkloadFailedError:
