@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from workloads.proxyrunner.patience import Patience
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.turn import Turn
 
 __all__ = ("Clients",)
+
+_MOMENT = 0.02
+"""Seconds for which a request is not served whose small body is not here, though announced."""
 
 
 class Clients:
@@ -42,6 +47,8 @@ class Clients:
         self._none.set()
         self.loop = loop
         """The loop."""
+        self.patience = Patience(loop, _MOMENT)
+        """Of the connections that wait for a small body."""
         self.connections: set[Connection] = set()
         """All connections that there are."""
         self.closing = False

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
 
 import httptools
 
@@ -18,8 +17,8 @@ from workloads.proxyrunner.asgi import CONNECTION, header
 from workloads.proxyrunner.farewell import Farewell
 from workloads.proxyrunner.heads import KnownHeads
 from workloads.proxyrunner.lag import Lag
+from workloads.proxyrunner.opening import address_of, scope_of
 from workloads.proxyrunner.response import whole
-from workloads.proxyrunner.target import with_host_of
 from workloads.proxyrunner.turn import Turn
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ __all__ = ("Connection",)
 
 _log = logging.getLogger(__name__)
 
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
 _FRAMING = (b"content-length", b"transfer-encoding")
 _VERSIONS = frozenset(("1.0", "1.1"))
 _MAX_HEAD = 2**20
@@ -43,8 +41,6 @@ _AHEAD = 8
 """Requests that a client may send ahead, before it is held up."""
 _BRIEF = 2**16
 """Bytes of a body that is probably on its way when its head has come."""
-_MOMENT = 0.02
-"""Seconds for which such a body is waited for before its request is served without."""
 _BUFFER = 2**16
 """Bytes that may wait for the client, before who writes them is held up. The loop writes a larger part at once, so that
 its memory serves for the next one."""
@@ -59,7 +55,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_awaited", "_between", "_clients", "_deaf", "_due", "_farewell", "_fresh", "_headers", "_heads", "_in_head",
-        "_incoming", "_lag", "_parser", "_patience", "_paused", "_refusal", "_resuming", "_since_body", "_transport",
+        "_incoming", "_lag", "_parser", "_paused", "_refusal", "_resuming", "_since_body", "_transport",
         "_turns", "_url", "client", "idle_since", "later", "room", "server", "soon", "write", "write_all",
     )  # fmt: skip
 
@@ -72,7 +68,6 @@ class Connection(asyncio.Protocol):
         self._incoming: Turn | None = None
         self._fresh: Turn | None = None  # nobody answers it yet
         self._awaited: Turn | None = None  # nor this one, whose body is waited for
-        self._patience: asyncio.TimerHandle | None = None  # for so long
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._since_body = 0
@@ -99,15 +94,15 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(_BUFFER)
         self.write: Callable[[Part], None] = self._transport.write
         self.write_all: Callable[[Sequence[Part]], None] = self._transport.writelines
-        self.server = _address(transport.get_extra_info("sockname"))
-        self.client = _address(transport.get_extra_info("peername"))
+        self.server = address_of(transport.get_extra_info("sockname"))
+        self.client = address_of(transport.get_extra_info("peername"))
         self._parser = self._new_parser()
         self._clients.came(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why does not matter
         """The client has gone."""
+        self._clients.patience.end(self)
         self._awaited = None
-        self._stop_waiting()
         self.resume_writing()
         turns = list(self._turns)
         self._turns.clear()
@@ -139,8 +134,20 @@ class Connection(asyncio.Protocol):
             return
         if self._due:
             data = self._take_due(data)
-            if not data or self._deaf:
-                return
+        if data:
+            self._take(data)
+        if self._awaited is not None and self._awaited.arrived:
+            self.waited()
+
+    def waited(self) -> None:
+        """The body is here that was waited for, or too late: have its request served."""
+        self._clients.patience.end(self)
+        turn, self._awaited = self._awaited, None
+        if turn is not None and not turn.lost:
+            self._clients.serve(turn)
+
+    def _take(self, data: bytes) -> None:
+        """Take what came, but for a body whose head was known."""
         between = self._between and not self._turns
         if between and (known := self._heads.find(data)) is not None:
             self._repeat(*known, data)
@@ -153,8 +160,6 @@ class Connection(asyncio.Protocol):
             if brief and between:
                 self._heads.learn(data, fresh.body, fresh.template(), brief)
             self._serve(fresh, waits=brief > 0)
-        elif self._awaited is not None and self._awaited.arrived:
-            self._serve_awaited()
         if self._since_body > _MAX_HEAD:
             self._refuse(f"Request {'head is' if self._in_head else 'trailers are'} too large.")
 
@@ -181,33 +186,14 @@ class Connection(asyncio.Protocol):
             return
         self._in_head = False
         self._since_body = 0
-        parser, headers = self._parser, self._headers
-        version = parser.get_http_version()
+        version = self._parser.get_http_version()
         if version not in _VERSIONS:
             self._refuse(f"HTTP/{version} is not spoken here; use HTTP/1.1.", 505)
             return
-        target = httptools.parse_url(self._url)
-        if target.host:
-            headers = with_host_of(self._url, headers)
-        raw_path = target.path or b"/"  # a whole URL may have none (RFC 9112, section 3.2.2)
-        path = raw_path.decode("ascii")
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "method": parser.get_method().decode("ascii"),
-            "scheme": "http",
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": target.query or b"",
-            "root_path": "",
-            "headers": headers,
-            "server": self.server,
-            "client": self.client,
-        }
-        keep_alive = version != "1.0" and parser.should_keep_alive()
+        scope = scope_of(self._parser, self._url, self._headers, server=self.server, client=self.client)
+        keep_alive = version != "1.0" and self._parser.should_keep_alive()
         # Of a client that does not know the interim answer it must be ignored (RFC 9110, section 10.1.1).
-        expects = version != "1.0" and (header(headers, b"expect") or b"").lower() == b"100-continue"
+        expects = version != "1.0" and (header(scope["headers"], b"expect") or b"").lower() == b"100-continue"
         self._incoming = turn = Turn(self, scope, keep_alive=keep_alive, expects=expects)
         scope[CONNECTION] = turn
         self._turns.append(turn)
@@ -315,9 +301,8 @@ class Connection(asyncio.Protocol):
 
     def _repeat(self, known: KnownHead, end: int, data: bytes) -> None:
         """A request came with a head that is known."""
-        turn = Turn(self, known.scope(), keep_alive=True, expects=False)
+        self._incoming = turn = Turn(self, known.scope(), keep_alive=True, expects=False)
         turn.scope[CONNECTION] = turn
-        self._incoming = turn
         self._turns.append(turn)
         self._due = known.length
         self._take_due(data[end:])
@@ -333,8 +318,6 @@ class Connection(asyncio.Protocol):
         if not self._due:
             self._incoming = None
             turn.end()
-            if self._awaited is turn:
-                self._serve_awaited()
         return data[len(part) :]
 
     def _serve(self, turn: Turn, *, waits: bool) -> None:
@@ -343,19 +326,7 @@ class Connection(asyncio.Protocol):
             self._clients.serve(turn)
         else:
             self._awaited = turn
-            self._patience = self.later(_MOMENT, self._serve_awaited)
-
-    def _serve_awaited(self) -> None:
-        """Have the request served whose body was waited for."""
-        turn, self._awaited = self._awaited, None
-        self._stop_waiting()
-        if turn is not None and not turn.lost:
-            self._clients.serve(turn)
-
-    def _stop_waiting(self) -> None:
-        patience, self._patience = self._patience, None
-        if patience is not None:
-            patience.cancel()
+            self._clients.patience.begin(self)
 
     def _new_parser(self) -> Any:
         parser = httptools.HttpRequestParser(self)
@@ -427,11 +398,3 @@ class Connection(asyncio.Protocol):
         if not self._paused and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
-
-
-def _address(found: Any) -> tuple[str, int] | None:
-    """Host and port; None for a socket that has none."""
-    if not isinstance(found, tuple):
-        return None
-    host, port, *_ = cast("tuple[str, int]", found)
-    return host, port

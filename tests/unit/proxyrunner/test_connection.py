@@ -147,7 +147,7 @@ def test_a_small_body_that_comes_behind_its_head_is_there_when_its_request_is_se
         served.append(turn.body)
         return True
 
-    monkeypatch.setattr("workloads.proxyrunner.connection._MOMENT", 60)
+    monkeypatch.setattr("workloads.proxyrunner.clients._MOMENT", 60)
     connected(body, at_once=at_once)
 
 
@@ -159,7 +159,7 @@ def test_a_body_that_stays_away_is_not_waited_for_before_its_request_is_served(m
         await until(lambda: transport.done)
         assert transport.done == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n/body"]
 
-    monkeypatch.setattr("workloads.proxyrunner.connection._MOMENT", 0)
+    monkeypatch.setattr("workloads.proxyrunner.clients._MOMENT", 0)
     connected(body)
 
 
@@ -175,7 +175,7 @@ def test_a_request_whose_client_goes_while_its_body_is_waited_for_is_not_served(
     async def application(scope, receive, send):
         served.append(scope)
 
-    monkeypatch.setattr("workloads.proxyrunner.connection._MOMENT", 0)
+    monkeypatch.setattr("workloads.proxyrunner.clients._MOMENT", 0)
     connected(body, application)
 
 
