@@ -184,6 +184,11 @@ class Exchange:
         """Whether other proxies are to be told of what the answer brings, before the client gets that."""
         return self.visit is not None and self.visit.tells and self.head.mcp_method in TRACED
 
+    @property
+    def called(self) -> bytes | None:
+        """What the client calls its session, where the server may call it otherwise; None where both are the same."""
+        return self.head.session if self.visit is not None and self.visit.session is not None else None
+
     def headers_of(self, answer: Answer) -> list[tuple[bytes, bytes]]:
         """The headers of the server's answer for the client."""
         return response_headers(
@@ -191,7 +196,7 @@ class Exchange:
             status=answer.status,
             authority=self.authority,
             modern=self.head.modern,
-            session=self.head.session if self.visit is not None and self.visit.session is not None else None,
+            session=self.called,
         )
 
     async def collect(self) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.exchange import Exchange
     from workloads.proxyrunner.forward import Forwarder
+    from workloads.proxyrunner.response import Head
     from workloads.proxyrunner.turn import Turn
     from workloads.proxyrunner.upstream import Answer, ServerConnection
 
@@ -103,19 +104,30 @@ class Express:
             self._leave(answer)
             return
         body, tracer = answer.whole, self.exchange.tracer()
-        headers = self.exchange.headers_of(answer)
-        record.status, record.answer = answer.status, headers
+        head = self._head_of(answer)
+        record.status, record.answer = head.status, head.headers
         watch = None if tracer is None else tracer.feed
         if body is None:
-            turn.begin(answer.status, headers)
+            turn.begin(head)
             answer.attach(turn, self._passed, watch)
             return
         if watch is not None:
             watch(body)
         turn.on_lost = None
-        turn.answer(answer.status, headers, body)
+        turn.answer(head, body)
         record.sent = len(body)
         self._end()
+
+    def _head_of(self, answer: Answer) -> Head:
+        """The head for the client. What the server's is to one is it to others."""
+        exchange, came = self.exchange, answer.head
+        session = exchange.called if came.names_session else None
+        way = (exchange.authority, exchange.head.modern, session, self.turn.way)
+        head: Head | None = came.sent(way)
+        if head is None:
+            head = self.turn.head(answer.status, exchange.headers_of(answer))
+            came.send(way, head)
+        return head
 
     def _passed(self, reason: str) -> None:
         """All of the answer has been passed on that will come."""

@@ -7,19 +7,20 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
+    from workloads.proxyrunner.asgi import Headers
     from workloads.proxyrunner.upstream.framing import Part
 
-__all__ = ("Response", "whole")
+__all__ = ("Head", "Response", "whole")
 
 _OURS = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 _CLOSE = b"connection: close\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
-class Response:
-    """A response that goes out part by part.
+class Head:
+    """The head of a response, as bytes.
 
     Args:
         status: The HTTP status.
@@ -33,21 +34,27 @@ class Response:
         ValueError: A header has a character that would end it, or the content length is no number.
     """
 
-    __slots__ = ("_bodiless", "_chunked", "_left", "head", "keep_alive")
+    __slots__ = ("bodiless", "chunked", "headers", "keep_alive", "length", "status", "text")
 
     def __init__(
         self,
         status: int,
-        headers: Iterable[tuple[bytes, bytes]],
+        headers: Headers,
         *,
         bodiless: bool = False,
         chunks: bool = True,
         keep_alive: bool = True,
     ) -> None:
-        """Compose the head."""
+        """Compose it."""
+        self.status = status
+        """The HTTP status."""
+        self.headers = headers
+        """The headers as they were given."""
         lengthless = status < 200 or status == 204
-        self._bodiless = bodiless or lengthless or status == 304
-        self._left: int | None = None
+        self.bodiless = bodiless or lengthless or status == 304
+        """Whether no body follows."""
+        self.length: int | None = None
+        """Bytes of the body, where that is told."""
         lines = [_status_line(status)]
         closes = False
         for name, value in headers:
@@ -56,29 +63,56 @@ class Response:
                 if name == b"content-length":
                     if lengthless:
                         continue  # not even that of nothing (RFC 9110, section 8.6)
-                    self._left = int(value)
+                    self.length = int(value)
                 elif name == b"transfer-encoding":
                     continue
                 elif b"close" in value.lower():
                     closes = True
             lines.append(b"%s: %s\r\n" % (name, value))
-        self._chunked = self._left is None and chunks and not self._bodiless
-        if self._chunked:
+        self.chunked = self.length is None and chunks and not self.bodiless
+        """Whether the body goes out in chunks."""
+        if self.chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
-        self.keep_alive = keep_alive and not closes and (self._chunked or self._bodiless or self._left is not None)
-        """Whether the connection may go on to another request, by what its head says."""
+        self.keep_alive = keep_alive and not closes and (self.chunked or self.bodiless or self.length is not None)
+        """Whether the connection may go on to another request, by what it says."""
         if not self.keep_alive and not closes:
             lines.append(_CLOSE)
-        head = b"".join(lines)
-        if not len(lines) == head.count(b"\n") == head.count(b"\r") or b"\0" in head:
+        text = b"".join(lines)
+        if not len(lines) == text.count(b"\n") == text.count(b"\r") or b"\0" in text:
             raise ValueError("a header of the response has a line break, or a zero")
-        self.head = head + b"\r\n"
-        """The head, its empty line included."""
+        self.text = text + b"\r\n"
+        """Its bytes, the empty line included."""
+
+    def followed_by(self, body: bytes) -> bytes:
+        """The whole response.
+
+        Raises:
+            ValueError: The body is longer, or shorter, than the head says.
+        """
+        if len(body) == self.length and not self.bodiless:
+            return self.text + body
+        return b"".join((self.text, *Response(self).part(body, last=True)))
+
+
+class Response:
+    """A response that goes out part by part.
+
+    Args:
+        head: Its head.
+    """
+
+    __slots__ = ("_left", "head")
+
+    def __init__(self, head: Head) -> None:
+        """Nothing of the body has gone out."""
+        self.head = head
+        """Its head."""
+        self._left = head.length
 
     @property
     def due(self) -> int:
         """Bytes of the body that are still to come, by what the head tells; 0 where it does not tell."""
-        return 0 if self._bodiless else self._left or 0
+        return 0 if self.head.bodiless else self._left or 0
 
     def part(self, body: bytes, *, last: bool) -> Sequence[Part]:
         """What goes out for a part of the body.
@@ -102,10 +136,10 @@ class Response:
         Raises:
             ValueError: The body is longer, or shorter, than the head says.
         """
-        if self._bodiless:
+        if self.head.bodiless:
             return ()
         size = sum(map(len, parts))
-        if self._chunked:
+        if self.head.chunked:
             if not size:
                 return (_LAST_CHUNK,) if last else ()
             return b"%x\r\n" % size, *parts, b"\r\n" + _LAST_CHUNK if last else b"\r\n"
@@ -119,8 +153,8 @@ class Response:
 def whole(status: int, text: str) -> bytes:
     """A whole response for people, after which the connection is closed."""
     body = text.encode()
-    headers = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body)))
-    return Response(status, headers, keep_alive=False).head + body
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    return Head(status, headers, keep_alive=False).text + body
 
 
 @cache

@@ -7,10 +7,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from workloads.proxyrunner.asgi import CONNECTION, header
-from workloads.proxyrunner.response import Response, whole
+from workloads.proxyrunner.response import Head, Response, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from workloads.proxyrunner.asgi import Application, Headers, Message, Scope, Send
     from workloads.proxyrunner.connection import Connection
@@ -110,7 +110,7 @@ class Turn:
     @property
     def started(self) -> bool:
         """Whether the response has begun."""
-        return self._response is not None
+        return self._response is not None or self.done
 
     async def run(self, application: Application) -> None:
         """Let an application answer it."""
@@ -132,28 +132,36 @@ class Turn:
         """Let an application answer it, in a task of its own."""
         self._connection.serve(self, application)
 
-    def answer(self, status: int, headers: Headers, body: bytes) -> None:
-        """Write a whole response.
+    @property
+    def way(self) -> tuple[bool, bool, bool]:
+        """What of the request, and of its connection, decides how the head of a response looks."""
+        return self._bodiless, self._chunks, self.keep_alive
+
+    def head(self, status: int, headers: Headers) -> Head:
+        """The head of a response. It may go out again where :attr:`way` is the same.
 
         Raises:
-            ValueError: It cannot be written as it is; nothing was.
+            ValueError: It cannot be written as it is.
         """
-        response = self._compose(status, headers)
-        self._connection.write(b"".join((response.head, *response.part(body, last=True))))
-        self._response, self._scope = response, {}
-        self._finish(response)
+        return Head(status, headers, bodiless=self._bodiless, chunks=self._chunks, keep_alive=self.keep_alive)
 
-    def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Begin a response, whose body :meth:`pass_on` then writes.
+    def answer(self, head: Head, body: bytes) -> None:
+        """Write a whole response. The whole request must have come.
 
         Raises:
-            ValueError: It cannot be written as it is; nothing was.
+            ValueError: The body has not the length that its head tells; nothing was written.
         """
-        self._response = response = self._compose(status, headers)
+        self._connection.write(head.followed_by(body))
+        self._scope = {}
+        self._finish(head)
+
+    def begin(self, head: Head) -> None:
+        """Begin a response, whose body :meth:`pass_on` then writes."""
+        self._response = response = Response(head)
         self._scope = {}
         # Each write is a call of the kernel and a packet, and nearly always the body follows at once. Where its length
         # is told, the head alone is of little use.
-        self._held = response.head
+        self._held = head.text
         if response.due:
             self._patience = self._connection.later(_MOMENT, self._flush)
         else:
@@ -202,12 +210,16 @@ class Turn:
         if message["type"] != expected or self.done:
             raise RuntimeError(f"{message['type']} where {'nothing' if self.done else expected} may follow")
         if response is None:
-            self.begin(message["status"], message.get("headers", ()))
+            if self._expects:
+                self._expects = False
+                # Not asked for its body, the client may send it or not: what comes next could be either.
+                self.keep_alive = self.keep_alive and self.arrived
+            self.begin(self.head(message["status"], [*message.get("headers", ())]))
             return
         last = not message.get("more_body", False)
         self._write(response.part(message.get("body", b""), last=last))
         if last:
-            self._finish(response)
+            self._finish(response.head)
 
     def passage(self, send: Send) -> Turn | None:
         """See :class:`~workloads.proxyrunner.asgi.ClientConnection`."""
@@ -223,7 +235,7 @@ class Turn:
         if response is not None and not self.lost:
             self._write(response.parts(parts, last=last))
             if last:
-                self._finish(response)
+                self._finish(response.head)
         return self._connection.room is None
 
     def feed(self, part: bytes) -> bool:
@@ -260,16 +272,9 @@ class Turn:
             self._held = b""
             self._connection.abort()
 
-    def _compose(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Response:
-        if self._expects:
-            self._expects = False
-            # Not asked for its body, the client may send it or not: what comes next could be either.
-            self.keep_alive = self.keep_alive and self.arrived
-        return Response(status, headers, bodiless=self._bodiless, chunks=self._chunks, keep_alive=self.keep_alive)
-
-    def _finish(self, response: Response) -> None:
+    def _finish(self, head: Head) -> None:
         self.done = True
-        self.keep_alive = self.keep_alive and response.keep_alive
+        self.keep_alive = self.keep_alive and head.keep_alive
         self._wake()
         self._connection.finished(self)
 

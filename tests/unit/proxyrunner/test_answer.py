@@ -9,6 +9,7 @@ from tests.support.aio import run
 
 from workloads.proxyrunner.upstream.answer import Answer
 from workloads.proxyrunner.upstream.errors import StreamCutError
+from workloads.proxyrunner.upstream.known import AnswerHead
 
 
 class Line:
@@ -45,7 +46,7 @@ def pouring(body):
 
     async def whole():
         line, client = Line(), Client()
-        answer = Answer(line, 200, [])
+        answer = Answer(line, AnswerHead(200, [], keep_alive=True))
 
         async def pour(watch=None):
             task = asyncio.ensure_future(answer.pour(client, watch))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.asgi import Passage
     from workloads.proxyrunner.upstream.framing import Part
+    from workloads.proxyrunner.upstream.known import AnswerHead
 
 __all__ = ("Answer", "Line")
 
@@ -41,19 +42,18 @@ class Answer:
 
     Args:
         line: The connection on which it comes.
-        status: The HTTP status.
-        headers: The headers, names in lower case.
+        head: Its head.
     """
 
     __slots__ = (
-        "_cut", "_ended", "_held", "_line", "_over", "_parts", "_passage", "_size", "_waiter", "_watch", "headers",
-        "on_come", "poured", "status",
+        "_cut", "_ended", "_held", "_line", "_over", "_parts", "_passage", "_size", "_waiter", "_watch", "head",
+        "on_come", "poured",
     )  # fmt: skip
 
-    def __init__(self, line: Line, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, line: Line, head: AnswerHead) -> None:
         """An answer whose head has come."""
-        self.status = status
-        self.headers = headers
+        self.head = head
+        """Its head."""
         self._line = line
         self._parts: list[Part] = []
         self._size = 0
@@ -68,6 +68,16 @@ class Answer:
         """Called once, when all has been fed that came together with its head."""
         self.poured = 0
         """Bytes of the body that :meth:`pour` has passed on."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.head.status
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The headers, names in lower case."""
+        return self.head.headers
 
     @property
     def whole(self) -> bytes | None:

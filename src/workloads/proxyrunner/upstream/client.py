@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from workloads.proxyrunner.upstream.connection import ServerConnection
 from workloads.proxyrunner.upstream.dial import Dialer
 from workloads.proxyrunner.upstream.errors import ConnectFailedError
+from workloads.proxyrunner.upstream.known import KnownAnswers
 from workloads.proxyrunner.upstream.wire import LAST_CHUNK, chunk, request_head
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Upstream:
     def __init__(self) -> None:
         """Prepare; nothing is connected yet."""
         self._dialer = Dialer()
+        self._known = KnownAnswers()
         self._idle: dict[ReplicaAddress, list[ServerConnection]] = {}
         self._homes: dict[ServerConnection, ReplicaAddress] = {}
         self._sweeping: asyncio.TimerHandle | None = None
@@ -125,7 +127,7 @@ class Upstream:
         return None
 
     async def _connect(self, address: ReplicaAddress) -> ServerConnection:
-        connection = await self._dialer.dial(address, lambda: ServerConnection(self._rest, self._lost))
+        connection = await self._dialer.dial(address, lambda: ServerConnection(self._rest, self._lost, self._known))
         if self._closed:
             connection.abort()
             raise ConnectFailedError("the proxy has closed its connections")

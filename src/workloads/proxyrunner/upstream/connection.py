@@ -9,12 +9,14 @@ import httptools
 
 from workloads.proxyrunner.upstream.answer import Answer
 from workloads.proxyrunner.upstream.errors import BadAnswerError, ResetError
-from workloads.proxyrunner.upstream.framing import Chunks, Counted, UntilClosed
+from workloads.proxyrunner.upstream.framing import UntilClosed
+from workloads.proxyrunner.upstream.known import AnswerHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workloads.proxyrunner.upstream.framing import Framing, Part
+    from workloads.proxyrunner.upstream.known import KnownAnswers
 
 __all__ = ("MAX_HEAD", "Asker", "ServerConnection")
 
@@ -49,17 +51,23 @@ class ServerConnection(asyncio.Protocol):
     Args:
         on_idle: Called when an exchange is over and another may follow.
         on_lost: Called once, when the connection has ended.
+        known: The heads that have come before, on this connection or on others.
     """
 
     def __init__(
-        self, on_idle: Callable[[ServerConnection], object], on_lost: Callable[[ServerConnection], object]
+        self,
+        on_idle: Callable[[ServerConnection], object],
+        on_lost: Callable[[ServerConnection], object],
+        known: KnownAnswers,
     ) -> None:
         """A connection that is being made."""
         self._on_idle = on_idle
         self._on_lost = on_lost
+        self._known = known
         self._parser: Any = None
         self._transport: asyncio.Transport | None = None
         self._head: Asker | None = None
+        self._read: AnswerHead | None = None  # by the parser, which has not returned yet
         self._answer: Answer | None = None
         self._framing: Framing = UntilClosed()
         self._headers: list[tuple[bytes, bytes]] = []
@@ -89,8 +97,7 @@ class ServerConnection(asyncio.Protocol):
         self._sending = not whole
         self._headers = []
         self._head_size = 0
-        # It is told of heads alone, so none can be used for a second answer.
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = None
         assert self._transport is not None
         self._transport.write(request)
 
@@ -141,6 +148,8 @@ class ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Something came."""
         at, begins = 0, self._head is not None
+        if begins and not self._head_size:
+            at = self._recall(data)
         while self._head is not None and at < len(data):
             at = self._read_head(data, at)
         answer = self._answer
@@ -167,6 +176,15 @@ class ServerConnection(asyncio.Protocol):
         if framing.beyond:
             self.abort()
 
+    def _recall(self, data: bytes) -> int:
+        """Take a head that is known. Returns where it ends in what came; 0 when it is not."""
+        end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        known = self._known.find(data[:end])
+        if known is None:
+            return 0
+        self._begin(known)
+        return end
+
     def _read_head(self, data: bytes, at: int) -> int:
         """Take what there is of a head. Returns where it ends in what came."""
         came = self._head_tail + data[at:] if self._head_tail or at else data
@@ -175,10 +193,18 @@ class ServerConnection(asyncio.Protocol):
         piece = came[len(self._head_tail) : end]
         self._head_tail = came[1 - len(_END_OF_HEAD) :] if found < 0 else b""
         self._head_size += len(piece)
+        if self._parser is None:
+            # It is told of heads alone, so none can be used for a second answer.
+            self._parser = httptools.HttpResponseParser(self)
         try:
             self._parser.feed_data(piece)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(BadAnswerError(str(error) or "it is no HTTP"))
+        head, self._read = self._read, None
+        if head is not None and self._head is not None:
+            if len(piece) == self._head_size:
+                self._known.learn(piece, head)
+            self._begin(head)
         if self._head is not None and self._head_size > MAX_HEAD:
             self._fail(BadAnswerError(f"its head has more than {MAX_HEAD} bytes"))
         return at + len(piece)
@@ -194,28 +220,26 @@ class ServerConnection(asyncio.Protocol):
             # Only news about the answer, which is still to come (RFC 9110, section 15.2).
             self._headers = []
             return
-        head, headers = self._head, self._headers
-        if head is None:
+        try:
+            head = AnswerHead(status, tuple(self._headers), keep_alive=self._parser.should_keep_alive())
+        except ValueError as error:
+            self._fail(BadAnswerError(str(error)))
             return
-        framing: Framing = UntilClosed()
-        for name, value in headers:
-            if name == b"content-length":
-                framing = Counted(int(value))
-            elif name == b"transfer-encoding":
-                framing = Chunks()
-                if value.lower() != b"chunked":
-                    self._fail(BadAnswerError(f"transfer-encoding {value.decode('latin-1')}"))
-                    return
-        if status not in _STATUSES:
+        if status in _STATUSES:
+            self._read = head
+        else:
             self._fail(BadAnswerError(f"status {status}"))
-            return
-        self._keep_alive = self._parser.should_keep_alive()
-        self._framing = framing
-        self._head = None
-        answer = self._answer = Answer(self, status, headers)
-        if not head.done():
-            head.set_result(answer)
-        if framing.ended or self._bodiless or status in _BODILESS:
+
+    def _begin(self, head: AnswerHead) -> None:
+        """The answer begins."""
+        asker, self._head = self._head, None
+        assert asker is not None
+        self._keep_alive = head.keep_alive
+        self._framing = framing = head.framing()
+        answer = self._answer = Answer(self, head)
+        if not asker.done():
+            asker.set_result(answer)
+        if framing.ended or self._bodiless or head.status in _BODILESS:
             self._complete(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,0 +1,102 @@
+"""Heads of answers that a server has sent before. The same bytes mean the same, so they are parsed and read only once.
+
+Servers repeat themselves: but for the second of the date, answers of one length mostly have the same head. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workloads.proxyrunner.upstream.framing import Chunks, Counted, UntilClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from workloads.proxyrunner.upstream.framing import Framing
+
+__all__ = ("AnswerHead", "KnownAnswers")
+
+_SESSION = b"mcp-session-id"
+_MOST = 32
+_LONGEST = 2**11
+_MOST_SENT = 4
+
+
+class AnswerHead:
+    """The head of an answer, and what was found out about it.
+
+    Args:
+        status: The HTTP status.
+        headers: The headers, names in lower case.
+        keep_alive: Whether the connection may go on to another answer.
+
+    Raises:
+        ValueError: It has a transfer coding that is not known, or a length that is no number.
+    """
+
+    __slots__ = ("_chunked", "_length", "_sent", "headers", "keep_alive", "names_session", "status")
+
+    def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]], *, keep_alive: bool) -> None:
+        """Read how the body is told from what follows it."""
+        self.status = status
+        """The HTTP status."""
+        self.headers = headers
+        """The headers, names in lower case."""
+        self.keep_alive = keep_alive
+        """Whether the connection may go on to another answer."""
+        self.names_session = False
+        """Whether it tells the client a session."""
+        self._length: int | None = None
+        self._chunked = False
+        self._sent: dict[Hashable, Any] = {}
+        for name, value in headers:
+            if name == b"content-length":
+                self._length, self._chunked = int(value), False
+            elif name == b"transfer-encoding":
+                if value.lower() != b"chunked":
+                    raise ValueError(f"transfer-encoding {value.decode('latin-1')}")
+                self._chunked = True
+            elif name == _SESSION:
+                self.names_session = True
+
+    def framing(self) -> Framing:
+        """Where the body of another answer ends."""
+        if self._chunked:
+            return Chunks()
+        return UntilClosed() if self._length is None else Counted(self._length)
+
+    def sent(self, way: Hashable) -> Any:
+        """What was sent to a client in its place in that way; None if nothing was."""
+        return self._sent.get(way)
+
+    def send(self, way: Hashable, head: object) -> None:
+        """This is what is sent to a client in its place in that way."""
+        if len(self._sent) >= _MOST_SENT:
+            self._sent.clear()
+        self._sent[way] = head
+
+
+class KnownAnswers:
+    """The last heads of the answers of some servers."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        """None has come."""
+        self._known: dict[bytes, AnswerHead] = {}
+
+    def find(self, text: bytes) -> AnswerHead | None:
+        """The head that these bytes are; None when they are not known."""
+        return self._known.get(text)
+
+    def learn(self, text: bytes, head: AnswerHead) -> None:
+        """Know a head from now on.
+
+        Args:
+            text: All of its bytes.
+            head: What they mean.
+        """
+        if len(text) <= _LONGEST:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[text] = head
