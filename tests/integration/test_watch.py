@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import attrs
 import pytest
 from tests.support.waiting import wait_until
 
-from workloads._core import process
+from workloads._core import changes, process
 from workloads._core.paths import Paths
 from workloads.config import RunConfig
 from workloads.errors import GroupNotFoundError
 from workloads.groups import Group
+from workloads.managers.feeds import Feeds
 from workloads.managers.inventory import Inventory
 from workloads.managers.watch import WorkloadWatch
 from workloads.model import EventType, WorkloadStatus
@@ -139,6 +141,27 @@ def test_closing_from_another_thread_ends_a_blocked_next_within_a_tenth_of_a_sec
         watch.close()
         assert list(watch) == []
     assert statistics.median(took) < 0.1  # the machine may hold up some
+
+
+@pytest.mark.parametrize(("where", "call"), [(Feeds, "__init__"), (changes, "is_alive"), (Feeds, "close")])
+def test_a_watch_that_is_interrupted_as_it_begins_looks_or_ends_leaves_no_descriptor(
+    inventory, monkeypatch, where, call
+):
+    save(inventory, "a")
+    inventory.records.write(RuntimeRecord(name="a", runtime="process", runner=process.identify(os.getpid())))
+    looks = []
+
+    def interrupted(*args: object) -> bool:
+        looks.append(args)
+        if call == "is_alive" and len(looks) == 1:  # the second look is when there is a descriptor of the process
+            return True
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, call, interrupted)
+        with pytest.raises(KeyboardInterrupt), WorkloadWatch(inventory) as watch:
+            told(watch, 2)
+    assert looks
 
 
 def test_files_of_others_in_the_folder_do_no_harm(inventory):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import select
 import sys
@@ -47,7 +48,8 @@ class ChangeWatch(Closing):
     """Tells of changes in some folders, which need not exist yet, and of the end of some processes.
 
     On Linux the kernel tells (inotify and pidfds); elsewhere the folders and processes are looked at ten times a
-    second. One thread reads; any thread may close.
+    second. One thread reads; any thread may close. One that nobody has any more closes itself, for Ctrl-C may strike
+    before whoever asked for it has it.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -59,17 +61,19 @@ class ChangeWatch(Closing):
         Raises:
             OSError: The system does not allow any more watches.
         """
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)
         self._told: dict[str, None] = {}
         self._interrupted = threading.Event()
-        try:
+        self._held = contextlib.ExitStack()
+        with contextlib.ExitStack() as held:
+            read, write = os.pipe()
+            self._wake_read = held.enter_context(io.FileIO(read))
+            self._wake_write = held.enter_context(io.FileIO(write, "w"))
+            os.set_blocking(write, False)
+            self._processes = _Processes()
+            held.callback(self._processes.close)
             self._folders = _InotifyFolders(folders) if sys.platform == "linux" else _PolledFolders(folders)
-        except BaseException:
-            os.close(self._wake_read)
-            os.close(self._wake_write)
-            raise
-        self._processes = _Processes()
+            held.callback(self._folders.close)
+            self._held = held.pop_all()
 
     def follow(self, key: str, process: ProcessIdentity | None) -> None:
         """Tell of the end of this process from now on, instead of the one that was followed under the same key.
@@ -100,10 +104,10 @@ class ChangeWatch(Closing):
             timeout = _POLL
         ready = {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
         told: tuple[str, ...] = ()
-        if self._wake_read in ready:
+        if self._wake_read.fileno() in ready:
             if self._interrupted.is_set():
                 return None
-            os.read(self._wake_read, _ALL)
+            os.read(self._wake_read.fileno(), _ALL)
             # What is told meanwhile has written again.
             told = tuple(self._told)
             for key in told:
@@ -130,18 +134,17 @@ class ChangeWatch(Closing):
 
     def _wake(self) -> None:
         try:
-            os.write(self._wake_write, b"x")
-        except OSError:  # interrupted often enough, or closed
+            os.write(self._wake_write.fileno(), b"x")
+        except (OSError, ValueError):  # interrupted often enough, or closed
             return
 
     def close(self) -> None:
         """Free what is held, when nobody waits. Idempotent."""
-        if self._wake_read >= 0:
-            self._folders.close()
-            self._processes.close()
-            os.close(self._wake_read)
-            os.close(self._wake_write)
-            self._wake_read = self._wake_write = -1
+        self._held.close()
+
+    def __del__(self) -> None:
+        """Close what was not closed."""
+        self.close()
 
 
 class _Processes:
@@ -193,10 +196,12 @@ def _pidfd(process: ProcessIdentity) -> int | None:
         fd = os.pidfd_open(process.pid)
     except OSError:  # a kernel or sandbox without them, or it has just ended: it is looked at instead
         return None
-    if is_alive(process):
-        return fd
-    os.close(fd)  # it may be of another process that got the number
-    return None
+    with contextlib.ExitStack() as opened:
+        opened.callback(os.close, fd)
+        if is_alive(process):
+            opened.pop_all()
+            return fd
+    return None  # it may be of another process that got the number
 
 
 class _InotifyFolders:
