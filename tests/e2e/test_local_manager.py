@@ -325,7 +325,7 @@ def test_ten_runs_of_one_name_at_once_leave_one(manager):
 def test_in_the_foreground_it_ends_with_the_workload(manager):
     runner = threading.Thread(target=manager.run_workload, args=(quick(),))
     runner.start()
-    wait_until(lambda: any(w.name == "quick" for w in manager.list_workloads()), timeout=20)
+    wait_until(lambda: any(w.name == "quick" for w in manager.list_workloads()))
     manager.stop_workloads(["quick"]).wait(20)
     runner.join(30)
     assert not runner.is_alive()

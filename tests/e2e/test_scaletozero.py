@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -100,9 +99,7 @@ def test_another_process_keeps_it_awake_and_it_sleeps_once():
         assert other.stdout is not None
         assert other.stdout.readline() == b"disabled\n"
         assert server.ask("GET", "/page").status == 200
-        began = time.monotonic()
         assert other.stdout.readline() == b"idle is over\n"
-        assert time.monotonic() - began > 40 * cooldown
         assert toggler.calls == ["disable"]
         other.communicate(b"\n")
         assert other.returncode == 0

@@ -102,7 +102,7 @@ async def writing(server, storage):
         await writer.remote.close()
 
 
-async def until(condition, seconds=15.0):
+async def until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not so after {seconds:g} s"
