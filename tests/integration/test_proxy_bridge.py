@@ -10,7 +10,7 @@ import sys
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support.aio import run
+from tests.support.aio import run, stopwatch
 from tests.support.bridges import JSON_ONLY, LINES, META, VERSION, Session, bridged, events, events_of, words
 from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, served
@@ -139,8 +139,9 @@ def test_MCP_T13_a_client_that_leaves_cancels_in_the_new_era_only(trail, era):
             client.write("POST", "/mcp", ("content-type", "application/json"), *headers, body=body)
             (sent,) = await subject.heard("tools/call", 1)
         if era == "modern":
-            async with asyncio.timeout(1):
+            async with stopwatch() as seconds:
                 (cancelled,) = await subject.heard("notifications/cancelled", 1)
+                assert seconds() < 1
             assert cancelled["params"]["requestId"] == sent["id"]
             return
         # It may still be cancelled by name, from another connection.
@@ -197,7 +198,7 @@ def test_MCP_T35_a_request_that_the_server_drops_ends_with_an_error_and_frees_it
             assert (answer.status, answer.json["id"], answer.json["error"]["code"]) == (504, 3, -32603)
         assert len(await subject.heard("notifications/cancelled", 2)) == 2
 
-    bridged(body, trail, era, request_timeout=0.2)
+    bridged(body, trail, era, request_timeout=1)
 
 
 def test_MCP_T36_two_subscriptions_with_one_id_are_two_and_leaving_one_cancels_it_once(trail):
@@ -593,11 +594,11 @@ def test_there_are_only_so_many_sessions_subscriptions_and_requests_in_flight(tr
 def test_a_session_that_nobody_uses_expires_and_one_in_use_does_not(trail):
     async def body(subject):
         async with subject.session() as idle, subject.session() as busy, busy.stream():
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(1.3)
             assert (await idle.call("echo", text="x")).status == 404
             assert (await busy.call("echo", text="x")).status == 200
 
-    bridged(body, trail, session_ttl="300ms")
+    bridged(body, trail, session_ttl="1s")
 
 
 def test_a_progress_stream_that_takes_too_long_ends_with_an_error_in_it(trail):
@@ -609,7 +610,7 @@ def test_a_progress_stream_that_takes_too_long_ends_with_an_error_in_it(trail):
             assert [message["method"] for message in progress] == ["notifications/progress"]
             assert (last["id"], last["error"]["code"]) == (4, -32603)
 
-    bridged(body, trail, request_timeout=0.3)
+    bridged(body, trail, request_timeout=1)
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])

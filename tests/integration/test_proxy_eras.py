@@ -59,7 +59,7 @@ def test_a_second_process_ends_when_nobody_has_used_it_for_a_while_and_comes_bac
             assert words(await session.call("echo", text="y")) == "y"
         assert len(subject.told.pids) == 3
 
-    bridged(body, trail, "both", session_ttl="200ms")
+    bridged(body, trail, "both", session_ttl="500ms")
 
 
 def test_sessions_of_a_second_process_end_with_it_and_new_ones_begin_in_another(trail):

@@ -101,11 +101,11 @@ def test_a_session_is_lost_with_its_replica_and_the_others_go_on(redis, replicas
 def test_a_stream_keeps_its_session_from_expiring(redis, replicas):
     async def body():
         async with (
-            shared(redis, replicas, session_ttl="1s") as (one, other),
+            shared(redis, replicas, session_ttl="2s") as (one, other),
             streaming(one.port) as stream,
             raw_client(other.port) as poster,
         ):
-            pid, _ = await stream.call(poster, seconds=2)  # longer than a session lives that nobody uses
+            pid, _ = await stream.call(poster, seconds=4)  # longer than a session lives that nobody uses
             assert await stream.call(poster) == (pid, 2)
 
     run(body())

@@ -227,7 +227,7 @@ def test_a_process_whose_session_nobody_uses_is_ended(trail):
             assert (await idle.call("echo", text="x")).status == 404
             assert (await busy.call("echo", text="x")).status == 200
 
-    bridged(body, trail, stdio_mode="per-session", session_ttl="400ms")
+    bridged(body, trail, stdio_mode="per-session", session_ttl="1s")
 
 
 def test_a_client_that_leaves_while_its_process_starts_leaves_none_behind(trail):
