@@ -289,7 +289,7 @@ def test_a_shutdown_between_two_attempts_ends_the_wait(monkeypatch):
 @BOTH
 def test_a_drain_lets_requests_finish_refuses_new_ones_and_ends_streams(transport, tmp_path):
     """TH-13.39: the container is stopped before the proxy is drained."""
-    trail = tmp_path / "trail"
+    trail, enough = tmp_path / "trail", tmp_path / "enough"
 
     async def body():
         told = Recorder()
@@ -308,8 +308,8 @@ def test_a_drain_lets_requests_finish_refuses_new_ones_and_ends_streams(transpor
                     headers = [("mcp-session-id", opened.get("mcp-session-id"))]
                 stream.write("GET", "/mcp", ("accept", "text/event-stream"), *headers)
                 assert (await stream.head()).status == 200
-                finishing = asyncio.create_task(slow.post(request(seconds=0.7), *headers))
-                await asyncio.sleep(0.2)
+                finishing = asyncio.create_task(slow.post(request(until=str(enough)), *headers))
+                await asyncio.to_thread(wait_until, lambda: "called" in trail.read_text())
                 shutdown.set()
                 await told.until(lambda self: self.count(WorkloadStatus.STOPPING))
                 refused = await late.post(request(request_id="late"), *headers)
@@ -325,13 +325,15 @@ def test_a_drain_lets_requests_finish_refuses_new_ones_and_ends_streams(transpor
                 assert await discovering.ended() == b""
                 assert not task.done()
                 shutdown.set()
+                enough.touch()
                 answer = await finishing
                 assert (answer.status, answer.json["result"]["pid"]) == (200, told.pids[0])
                 assert answer.get("connection") == "close"
                 _ = [chunk async for chunk in chunks(stream.reader)]
             await task
-        assert trail.read_text().split("\n")[:2] == [
+        assert trail.read_text().split("\n")[:3] == [
             "started",
+            "called",
             "end of input" if transport == "stdio" else "terminated",
         ]
 
@@ -365,17 +367,21 @@ def test_a_stdio_server_that_ends_with_its_input_gets_no_signal(tmp_path):
     assert trail.read_text() == "started\nend of input\n"
 
 
-def test_cancelling_drains_and_is_then_cancelled():
+def test_cancelling_drains_and_is_then_cancelled(tmp_path):
+    trail, enough = tmp_path / "trail", tmp_path / "enough"
+
     async def body():
         told = Recorder()
-        task = asyncio.create_task(runner(observer=told).serve())
+        task = asyncio.create_task(runner(life={"trail": str(trail)}, observer=told).serve())
         await told.running()
         async with raw_client(told.port) as client:
-            finishing = asyncio.create_task(client.post(request(seconds=0.5)))
-            await asyncio.sleep(0.2)
+            finishing = asyncio.create_task(client.post(request(until=str(enough))))
+            await asyncio.to_thread(wait_until, lambda: "called" in trail.read_text())
             task.cancel()
             await asyncio.sleep(0)
             task.cancel()
+            await told.until(lambda told: told.count(WorkloadStatus.STOPPING))
+            enough.touch()
             assert (await finishing).status == 200
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -230,18 +230,19 @@ def test_a_server_without_sessions_is_spread_whatever_session_a_client_names():
 
 
 def test_a_drain_lets_what_is_in_flight_at_each_replica_finish(tmp_path):
-    logs = [tmp_path / f"{index}.log" for index in range(3)]
+    logs, enough = [tmp_path / f"{index}.log" for index in range(3)], tmp_path / "enough"
 
     async def body():
         told = Recorder()
         async with served(runner(told, log=logs.__getitem__)) as (shutdown, task):
             await told.running()
             async with sessions(told.port) as opened, raw_client(told.port) as late:
-                calls = [asyncio.create_task(one.call(seconds=1)) for one in opened]
+                calls = [asyncio.create_task(one.call(until=str(enough))) for one in opened]
                 await asyncio.to_thread(wait_until, lambda: all("called" in log.read_text() for log in logs))
                 shutdown.set()
                 await told.until(lambda self: self.count(WorkloadStatus.STOPPING))
                 assert (await late.post(request("tools/call"), MODERN)).status == 503
+                enough.touch()
                 answers = await asyncio.gather(*calls)
                 assert [(answer.status, pid_of(answer)) for answer in answers] == [(200, one.pid) for one in opened]
             await asyncio.wait_for(task, 30)
@@ -252,18 +253,20 @@ def test_a_drain_lets_what_is_in_flight_at_each_replica_finish(tmp_path):
 
 def test_a_drain_starts_no_replica_again(tmp_path, monkeypatch):
     monkeypatch.setattr("workloads.proxyrunner.backoff.FIRST_DELAY", 0.5)
-    logs = [tmp_path / f"{index}.log" for index in range(2)]
+    logs, enough = [tmp_path / f"{index}.log" for index in range(2)], tmp_path / "enough"
 
     async def body():
         told = Recorder()
         async with served(runner(told, replicas=2, log=logs.__getitem__)) as (shutdown, task):
             await told.running()
             async with sessions(told.port, 2) as (lost, other):
-                calling = asyncio.create_task(other.call(seconds=1.2))
+                calling = asyncio.create_task(other.call(until=str(enough)))
                 await asyncio.to_thread(wait_until, lambda: any("called" in log.read_text() for log in logs))
                 os.kill(lost.pid, signal.SIGKILL)
                 await told.until(lambda self: self.ready[-1] == (1, 1))
                 shutdown.set()
+                await asyncio.sleep(0.7)  # longer than until it would be started again
+                enough.touch()
                 assert (await calling).status == 200
             await asyncio.wait_for(task, 30)
         assert len(told.pids) == 2

@@ -6,6 +6,8 @@ SIGTERM), ``trail`` (a file to which it writes what happens to it; ``in use``: e
 ``silent`` (never answer), ``status`` (answer every request with this HTTP status), ``accepted`` (a file to which it
 writes the monotonic time at which its first client came), ``beat`` (seconds between what it writes to a stream, which
 then ends when nobody reads it), ``page`` (the HTML with which it answers instead of a stream).
+
+A call takes as many ``seconds`` as it says, or as long as the file ``until`` does not exist.
 """
 
 from __future__ import annotations
@@ -53,6 +55,10 @@ def answer_of(request: dict) -> dict | None:
         return None
     if request.get("method") == "tools/call" and "seconds" in request["params"]:
         time.sleep(request["params"]["seconds"])
+    if "until" in request.get("params", {}):
+        trail("called")
+        while not Path(request["params"]["until"]).exists():
+            time.sleep(0.01)
     if request.get("method") == "crash":
         os._exit(3)
     return {"jsonrpc": "2.0", "id": request["id"], "result": RESULT | {"pid": os.getpid()}}

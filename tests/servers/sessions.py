@@ -2,8 +2,8 @@
 
 Every answer has the header ``X-Pid``. ``initialize`` begins a session; a message of a session that is not this
 process's own gets status 418, which nobody else says, or that of the environment's ``UNKNOWN``. ``tools/call`` takes
-``seconds`` and counts itself in its session; the method ``crash`` ends the process. The environment's ``FAILING`` names
-working folders in which it exits at once.
+``seconds``, or until the file ``until`` exists, and counts itself in its session; the method ``crash`` ends the
+process. The environment's ``FAILING`` names working folders in which it exits at once.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if method == "tools/call":
                 print(f"called {os.getpid()}", file=sys.stderr, flush=True)
                 time.sleep(message["params"].get("seconds", 0))
+                while "until" in message["params"] and not os.access(message["params"]["until"], os.F_OK):
+                    time.sleep(0.01)
             self.answer(200 if "id" in message and method else 202, message, counted=method == "tools/call")
 
     def do_GET(self) -> None:

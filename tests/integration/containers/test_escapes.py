@@ -178,7 +178,10 @@ def box(each_engine: engines.Engine, tmp_path_factory: pytest.TempPathFactory) -
         )
         limits = {"memory": "96m", "pids": 48, "isolate_network": True, "permission_profile": profile}
         address = stack.enter_context(server(each_engine, config_of("box", image, bind="127.0.0.1", **limits), folder))
-        yield Box(each_engine, address, target, neighbour)
+        box = Box(each_engine, address, target, neighbour)
+        # Podman's own resolver may take some seconds to hear of a new container.
+        wait_until(lambda: box.execute("python3", "-c", "import socket; socket.gethostbyname('target')")[0] == 0)
+        yield box
 
 
 @pytest.fixture
