@@ -32,7 +32,7 @@ for line in sys.stdin:
         print(json.dumps(answer), flush=True)
 while not ending:
     time.sleep(0.01)
-time.sleep(0.7)
+time.sleep(2)
 open(sys.argv[1], "w").write("ended by itself")
 """
 
