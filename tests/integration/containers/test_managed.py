@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import urllib.request
 from contextlib import closing
 
 import pytest
@@ -82,6 +84,34 @@ def test_a_workload_that_is_not_used_is_frozen_and_wakes_for_a_request(engine, m
         wait_until(lambda: manager.get_workload("a").asleep, timeout=120)
         manager.stop_workloads(["a"], grace=10).wait(120)
         assert state(client, container) == "exited"
+
+
+def raw_call(url):
+    """One request of the era without sessions, through the proxy."""
+    head = {"Content-Type": "application/json", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call"}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}}
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), head), timeout=60) as answer:
+        return json.loads(answer.read())["result"]["protocolVersion"]
+
+
+def test_a_workload_whose_gateway_died_is_brought_back_with_another_by_its_runner(engine, manager):
+    config = RunConfig(name="a", image=engine.python, command=["python3", "/servers/sessions.py"],
+                       transport="streamable-http", isolate_network=True, restart="on-failure")  # fmt: skip
+    workload = manager.run_workload_detached(config, wait=120)
+    assert raw_call(workload.url) == "2025-11-25"
+    runner, (server,) = runner_of("a"), record_of("a").containers
+    with closing(engine.client()) as client:
+
+        def begun(name):
+            return client.inspect_container(name)["State"]["StartedAt"]
+
+        egress = next(name for name in engine.present()["container"].values() if name.endswith("-egress"))
+        former = begun(egress), begun(server)
+        client.kill(egress)
+        wait_until(lambda: begun(egress) != former[0] and manager.get_workload("a").replicas.ready == 1, timeout=120)
+        assert raw_call(workload.url) == "2025-11-25"
+        assert begun(record_of("a").containers[0]) != former[1]
+        assert runner_of("a") == runner
 
 
 def test_what_replicas_use_is_told_by_one_look(engine, manager):
