@@ -88,8 +88,8 @@ _INTRODUCTION = """
 A run config is one JSON or YAML object. The keys below are those of `RunConfig`'s fields, too. All but `name` may be
 left out; a key that is missing means its default, and keys that are not listed are kept as they are.
 
-Keys in **bold** are always written, the others when they are not the default. Types are those of JSON; a *Go duration*
-is a text such as `90s` or `1h30m`.
+Of a run config made in Python, keys in **bold** are always written, the others when they are not the default; one that
+was read is written as it was. Types are those of JSON; a *Go duration* is a text such as `90s` or `1h30m`.
 """.strip()
 
 _FOR_SERVERS = [

@@ -179,7 +179,7 @@ def app(ctx: click.Context) -> None:
     \b
     Examples:
       workloads run time uvx://mcp-server-time
-      workloads run notes --transport streamable-http -- python server.py
+      workloads run notes --transport streamable-http -- python "$PWD/server.py"
       workloads list
       workloads logs time --follow
       workloads rm time

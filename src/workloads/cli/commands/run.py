@@ -96,13 +96,14 @@ def run(
     that runs elsewhere, anything else is a container image. Without SOURCE, what follows -- is the program of the
     server; with it, what follows -- are arguments for it.
 
-    A server over HTTP is told its port in MCP_PORT and FASTMCP_PORT. A secret is looked up where `workloads
-    secret` keeps it, else in WORKLOADS_SECRET_<name>; its value is in no run config and no log.
+    A server has a working folder of its own: name files by their whole paths. Over HTTP it is told its port in MCP_PORT
+    and FASTMCP_PORT. A secret is looked up where `workloads secret` keeps it, else in WORKLOADS_SECRET_<name>; its
+    value is in no run config and no log.
 
     \b
     Examples:
       workloads run time uvx://mcp-server-time -- --local-timezone=Europe/Zurich
-      workloads run notes --transport streamable-http --target-port 8080 -- python server.py
+      workloads run notes --transport streamable-http --target-port 8080 -- python "$PWD/server.py"
       workloads run files npx://@modelcontextprotocol/server-filesystem -- /srv/files
       workloads run search uvx://search-server --secret api_key,target=SEARCH_API_KEY
       workloads run --from-config notes.yaml --port 8000
