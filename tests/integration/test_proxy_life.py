@@ -13,6 +13,7 @@ import threading
 import pytest
 from tests.support.aio import run
 from tests.support.lives import BOTH, living
+from tests.support.processes import is_there
 from tests.support.raw_http import chunks, raw_client, request
 from tests.support.runners import Recorder, routed, served
 from tests.support.waiting import wait_until
@@ -35,15 +36,6 @@ say("end of input")
 while True:
     time.sleep(0.05)
 """
-
-
-def exists(pid):
-    """Whether a process lives, asked without blocking the loop."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.fixture
@@ -70,12 +62,12 @@ def test_a_server_is_started_served_and_ended_and_everybody_is_told(transport):
             assert told.statuses == [(WorkloadStatus.STARTING, ""), (WorkloadStatus.RUNNING, "")]
             assert told.ready == [(1, 0), (1, 1)]
             (pid,) = told.pids
-            assert exists(pid)
+            assert is_there(pid)
             async with raw_client(subject.port) as client:
                 assert (await client.ask("GET", "/health")).status == 200
         assert told.statuses[2:] == [(WorkloadStatus.STOPPING, ""), (WorkloadStatus.STOPPED, "")]
         assert told.ready[-1] == (0, 0)
-        assert not exists(pid)
+        assert not is_there(pid)
         with pytest.raises(RuntimeError, match="does not listen"):
             _ = subject.url
 
@@ -163,7 +155,7 @@ def test_a_server_that_does_not_become_ready_in_time_ends_the_runner_with_its_la
         told = Recorder()
         with pytest.raises(WorkloadFailedError, match=f"not ready after 4 s; last answer: .*{answer}"):
             await runner(transport, life, ready_timeout="4s", observer=told).serve()
-        assert not any(exists(pid) for pid in told.pids)
+        assert not any(is_there(pid) for pid in told.pids)
 
     async def body():
         # At once, and with time enough for each to start.
@@ -266,7 +258,7 @@ def test_a_shutdown_while_the_server_starts_ends_it_and_those_who_wait_are_told(
                 answer = await waiting
                 assert (answer.status, answer.json["id"]) == (503, "held")
             await task
-        assert not exists(told.pids[0])
+        assert not is_there(told.pids[0])
         assert told.statuses[-1] == (WorkloadStatus.STOPPED, "")
 
     run(body())
@@ -350,7 +342,7 @@ def test_MCP_T47_a_stdio_server_is_told_to_end_by_its_input_then_by_a_signal_the
         command = (sys.executable, "-c", STUBBORN, str(tmp_path / "trail"))
         async with runner("stdio", observer=told, command=command):
             pass
-        assert not exists(told.pids[0])
+        assert not is_there(told.pids[0])
 
     run(body())
     assert (tmp_path / "trail").read_text().split("\n")[:2] == ["end of input", "SIGTERM"]
@@ -386,7 +378,7 @@ def test_cancelling_drains_and_is_then_cancelled(tmp_path):
         with pytest.raises(asyncio.CancelledError):
             await task
         assert told.statuses[-1] == (WorkloadStatus.STOPPED, "")
-        assert not exists(told.pids[0])
+        assert not is_there(told.pids[0])
 
     run(body())
 
@@ -410,7 +402,7 @@ def test_the_delay_before_a_drain_is_no_longer_than_it_must_be(how):
             await asyncio.wait_for(asyncio.wait({task}), 30)
             assert task.cancelled() is (how == "cancel")
         assert told.statuses[-1] == (WorkloadStatus.STOPPED, "")
-        assert not exists(told.pids[0])
+        assert not is_there(told.pids[0])
 
     run(body())
 
@@ -431,7 +423,7 @@ def test_cancelling_waits_for_requests_no_longer_than_the_drain_timeout(transpor
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asyncio.wait_for(task, 20)
-            assert not exists(told.pids[0])
+            assert not is_there(told.pids[0])
 
     run(body())
 
@@ -451,7 +443,7 @@ def test_cancelling_a_drain_under_way_bounds_it():
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await asyncio.wait_for(task, 20)
-            assert not exists(told.pids[0])
+            assert not is_there(told.pids[0])
 
     run(body())
 
@@ -554,7 +546,7 @@ def test_a_runner_that_only_routes_stops_nothing_and_needs_a_server_of_http():
             (address,) = [ReplicaAddress("127.0.0.1", owner.port)]
             async with routed(address.port) as router, raw_client(router.port) as client:
                 assert (await client.post(request())).status == 200
-            assert exists(told.pids[0])
+            assert is_there(told.pids[0])
         with pytest.raises(RunConfigError, match="stdio"):
             await ProxyRunner(living("stdio"), replicas=[address]).serve()
 
@@ -598,7 +590,7 @@ def test_cancelling_the_entry_of_the_context_manager_leaves_nothing():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not exists(told.pids[0])
+        assert not is_there(told.pids[0])
 
     run(body())
 
@@ -622,7 +614,7 @@ def test_cancelling_the_exit_of_the_context_manager_bounds_the_drain():
                 await told.until(lambda self: self.count(WorkloadStatus.STOPPING))
                 task.cancel()
                 await asyncio.wait({task})
-        assert not exists(told.pids[0])
+        assert not is_there(told.pids[0])
 
     run(body())
 
@@ -668,7 +660,7 @@ def test_a_start_that_takes_long_is_waited_for_and_what_it_started_is_ended(tmp_
             assert not task.done()
             Slow.released.set()
             await asyncio.wait_for(task, 30)
-        assert not exists(Slow.replica.identity.pid)
+        assert not is_there(Slow.replica.identity.pid)
 
     run(body())
 
@@ -701,10 +693,10 @@ def test_a_replica_that_is_still_being_started_when_another_serves_is_ended_too(
                 task.cancel()
             else:
                 shutdown.set()
-            await asyncio.to_thread(wait_until, lambda: not exists(runtime.replicas[0].identity.pid))
+            await asyncio.to_thread(wait_until, lambda: not is_there(runtime.replicas[0].identity.pid))
             runtime.released.set()
             await asyncio.wait({task})
-        assert [exists(replica.identity.pid) for replica in runtime.replicas] == [False, False]
+        assert [is_there(replica.identity.pid) for replica in runtime.replicas] == [False, False]
 
     run(body())
 
@@ -734,7 +726,7 @@ def test_a_start_that_takes_too_long_for_a_forced_end_is_given_up_and_what_it_st
     wait_until(lambda: len(runtime.replicas) == replicas)
     for replica in runtime.replicas:
         replica.wait()
-        assert not exists(replica.identity.pid)
+        assert not is_there(replica.identity.pid)
     wait_until(lambda: not list(tmp_path.glob("workloads-*")))
 
 

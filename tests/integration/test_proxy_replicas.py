@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.aio import run
+from tests.support.processes import is_there
 from tests.support.raw_http import raw_client, request
 from tests.support.runners import Recorder, served
 from tests.support.waiting import wait_until
@@ -40,14 +41,6 @@ def runner(observer=None, *, server="sessions.py", transport="streamable-http", 
         **fields,
     )
     return ProxyRunner(config, observer=observer, **options)
-
-
-def exists(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def pid_of(answer):
@@ -130,10 +123,10 @@ def test_a_workload_runs_once_all_replicas_are_ready_and_ends_them_all():
             assert told.statuses == [(WorkloadStatus.STARTING, ""), (WorkloadStatus.RUNNING, "")]
             assert told.ready[-1] == (3, 3)
             assert len(told.pids) == 3
-            assert all(map(exists, told.pids))
+            assert all(map(is_there, told.pids))
         assert told.statuses[2:] == [(WorkloadStatus.STOPPING, ""), (WorkloadStatus.STOPPED, "")]
         assert told.ready[-1] == (0, 0)
-        assert not any(map(exists, told.pids))
+        assert not any(map(is_there, told.pids))
 
     run(body())
 
@@ -246,7 +239,7 @@ def test_a_drain_lets_what_is_in_flight_at_each_replica_finish(tmp_path):
                 answers = await asyncio.gather(*calls)
                 assert [(answer.status, pid_of(answer)) for answer in answers] == [(200, one.pid) for one in opened]
             await asyncio.wait_for(task, 30)
-        assert not any(map(exists, told.pids))
+        assert not any(map(is_there, told.pids))
 
     run(body())
 
@@ -325,7 +318,7 @@ def test_cancelling_while_replicas_start_leaves_none():
             await told.until(lambda self: len(self.pids) == 3)
             task.cancel()
             await asyncio.wait({task}, timeout=20)
-        assert not any(map(exists, told.pids))
+        assert not any(map(is_there, told.pids))
 
     run(body())
 

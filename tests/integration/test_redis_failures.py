@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from tests.support import redis_server
 from tests.support.aio import run, stopwatch
+from tests.support.redis_server import eventually
 from tests.support.relay import relay_to
 
 from workloads.errors import CorruptSessionError, SessionNotFoundError, SessionStoreUnavailableError
@@ -52,17 +53,6 @@ async def storage_of(url, **options):
 
 def client_of(server):
     return contextlib.closing(server.client())
-
-
-async def eventually(call, *, within=30.0):
-    """What a call gives once the store is back; only its absence is forgiven."""
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            return await call()
-        except SessionStoreUnavailableError:
-            assert time.monotonic() < deadline, f"not back after {within:g} s"
-            await asyncio.sleep(0.05)
 
 
 def test_a_server_that_went_away_is_told_at_once_and_found_again(mortal):

@@ -11,6 +11,7 @@ import trustme
 from redis.asyncio import Redis
 from tests.support import redis_server
 from tests.support.aio import LOOPS, run
+from tests.support.redis_server import eventually
 from tests.support.relay import relay_to
 
 from workloads.errors import SessionStoreUnavailableError
@@ -58,16 +59,6 @@ async def until_alone(server):
     while connections(server):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
-
-
-async def eventually(call, *, within=30.0):
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            return await call()
-        except SessionStoreUnavailableError:
-            assert time.monotonic() < deadline, f"not back after {within:g} s"
-            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("loop", LOOPS)

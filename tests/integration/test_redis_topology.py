@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import time
 from pathlib import Path
 
 import pytest
 from tests.support import redis_server
 from tests.support.aio import run, stopwatch
+from tests.support.redis_server import eventually
 
 from workloads.errors import SessionNotFoundError, SessionStoreUnavailableError
 from workloads.session import RedisStorage, Session
@@ -19,17 +19,6 @@ pytestmark = [pytest.mark.needs("redis")]
 
 PREFIX = "thv:proxy:session:"
 SLOT_OF_FOO = 12182  # of any key with {foo} in it: CRC16 of "foo" modulo 16384
-
-
-async def eventually(call, *, within=30.0):
-    """What a call gives once the store is whole again; only its absence is forgiven."""
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            return await call()
-        except SessionStoreUnavailableError:
-            assert time.monotonic() < deadline, f"not back after {within:g} s"
-            await asyncio.sleep(0.05)
 
 
 async def until_lost(changes):

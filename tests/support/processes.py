@@ -35,6 +35,15 @@ def exists(pid: int) -> bool:
     return identify(pid) is not None
 
 
+def is_there(pid: int) -> bool:
+    """Whether a process exists, a zombie too; asked without reading a file, which would block a loop."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def shim_of(replica) -> int:
     """The process that attends to a server."""
     fields = Path(f"/proc/{replica.identity.pid}/stat").read_text().rpartition(")")[2].split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -10,14 +11,17 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import redis
 
+from workloads.errors import SessionStoreUnavailableError
 from workloads.runtimes.process.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+T = TypeVar("T")
 
 HOST = "127.0.0.1"
 _READY = 60.0
@@ -29,6 +33,22 @@ def free_ports(count: int) -> list[int]:
     while len(ports) < count:
         ports.append(free_port(HOST, taken=ports))
     return ports
+
+
+async def eventually(call: Callable[[], Awaitable[T]], *, within: float = 30.0) -> T:
+    """What a call gives once the store is there again; only its absence is forgiven.
+
+    Args:
+        call: The call.
+        within: Seconds that this may take.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            return await call()
+        except SessionStoreUnavailableError:
+            assert time.monotonic() < deadline, f"not back after {within:g} s"
+            await asyncio.sleep(0.05)
 
 
 class RedisServer:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.idle import ManualClock
 
 from workloads.proxyrunner.answer_cache import MAX_ANSWERS, AnswerCache
 
 META = {"_meta": {"x": 1}}
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock(0.0)
 
 
 @pytest.fixture

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.idle import ManualClock
 
 from workloads.proxyrunner.bridge.blame import AFTERLIFE, Blame
 from workloads.proxyrunner.bridge.call import Call, loud_enough
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def call(name, owner=None, *, endless=False):
@@ -20,7 +14,7 @@ def call(name, owner=None, *, endless=False):
 
 
 def test_it_is_about_the_only_client_with_requests_in_flight():
-    blame = Blame(Clock())
+    blame = Blame(ManualClock(0.0))
     one, again, other = call("w1", "a"), call("w2", "a"), call("w3", "b")
     assert blame.find([]) is None
     assert blame.find([one]) is one
@@ -31,7 +25,7 @@ def test_it_is_about_the_only_client_with_requests_in_flight():
 
 
 def test_subscriptions_cause_nothing():
-    blame = Blame(Clock())
+    blame = Blame(ManualClock(0.0))
     one, listen = call("w1", "a"), call("w2", "b", endless=True)
     assert blame.find([one, listen]) is one
     assert blame.find([listen]) is None
@@ -40,7 +34,7 @@ def test_subscriptions_cause_nothing():
 
 
 def test_a_cancelled_request_casts_doubt_until_it_is_answered_or_long_ago():
-    clock = Clock()
+    clock = ManualClock(0.0)
     blame = Blame(clock)
     gone, one = call("w1", "a"), call("w2", "b")
     blame.cancelled(gone)

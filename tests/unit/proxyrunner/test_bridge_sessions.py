@@ -7,22 +7,16 @@ import uuid
 
 import pytest
 from tests.support.aio import run
+from tests.support.idle import ManualClock
 
 from workloads.proxyrunner.bridge.call import Call
 from workloads.proxyrunner.bridge.interest import Interest, concerns
 from workloads.proxyrunner.bridge.sessions import Outbox, Sessions, TooManySessionsError
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock(0.0)
 
 
 @pytest.fixture

@@ -8,17 +8,10 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 from tests.support.aio import run
+from tests.support.idle import ManualClock
 
 from workloads.errors import InvalidSessionStoreError, SessionNotFoundError
 from workloads.session import LocalStorage, Session
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +53,7 @@ def test_what_is_no_time_to_live_is_refused(ttl):
 
 def test_what_expires_is_closed_by_whatever_is_done_next():
     async def scenario():
-        clock, ended = Clock(), []
+        clock, ended = ManualClock(0.0), []
         storage = LocalStorage(ttl=10, clock=clock)
         for number in range(20):
             await storage.store(Closing(id=str(number), ended=ended))
@@ -80,7 +73,7 @@ def test_what_expires_is_closed_by_whatever_is_done_next():
 
 def test_memory_is_bounded_by_what_is_alive():
     async def scenario():
-        clock = Clock()
+        clock = ManualClock(0.0)
         storage = LocalStorage(ttl=10, clock=clock)
         for number in range(5000):
             await storage.create(Session(id=str(number)))
@@ -164,7 +157,7 @@ def test_a_session_that_cannot_be_closed_is_logged_without_its_id(caplog):
 
 def test_deleting_what_expired_counts_last_uses_and_lets_others_run():
     async def scenario():
-        clock = Clock()
+        clock = ManualClock(0.0)
         storage = LocalStorage(ttl=10_000, clock=clock)
         for number in range(2500):
             await storage.store(Session(id=str(number)))
@@ -192,7 +185,7 @@ def test_a_moment_without_a_time_zone_is_refused():
 
 def test_the_moment_of_expiry_is_the_end_of_the_time_to_live():
     async def scenario():
-        clock = Clock()
+        clock = ManualClock(0.0)
         storage = LocalStorage(ttl=10, clock=clock)
         await storage.store(Session(id="one"))
         clock.now = 9.999
@@ -206,7 +199,7 @@ def test_the_moment_of_expiry_is_the_end_of_the_time_to_live():
 
 def test_to_recall_a_session_is_to_use_it():
     async def scenario():
-        clock = Clock()
+        clock = ManualClock(0.0)
         storage = LocalStorage(ttl=10, clock=clock)
         await storage.store(Session(id="one"))
         clock.now = 9
