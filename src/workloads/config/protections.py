@@ -111,7 +111,7 @@ def unenforced_limits(config: RunConfig) -> list[Problem]:
         mode = network.mode if network is not None else ""
         message = f"isolates nothing on the network {mode!r}; leave permission_profile.network.mode out"
         return [Problem("isolate_network", message)]
-    found = []
+    found: list[Problem] = []
     if profile is None and config.permission_profile_name_or_path in _PROFILES_OF_NOTHING:
         found.append(Problem("permission_profile_name_or_path", _ANYWHERE))
     if network is not None and network.outbound is not None and not network.outbound.insecure_allow_all:
