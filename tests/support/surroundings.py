@@ -55,7 +55,7 @@ def inherited(pid: int, *, deaf: bool = False) -> list[str]:
     faults = [f"descriptor {target}" for target in sorted(distinct_files(pid) & set(open_files().values()))]
     if blocked := signals(about["SigBlk"]):
         faults.append(f"blocked signals {sorted(blocked)}")
-    if not deaf and (ignored := signals(about["SigIgn"]) - OF_PYTHON):
+    if not deaf and (ignored := signals(about["SigIgn"])) != OF_PYTHON:
         faults.append(f"ignored signals {sorted(ignored)}")
     if about["Umask"] != "0077":
         faults.append(f"umask {about['Umask']}")

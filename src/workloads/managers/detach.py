@@ -1,32 +1,38 @@
-"""A program, not a module: runs another program detached from whoever called.
+"""A program, not a module: runs a module as a program that is detached from whoever called.
 
-``python -I -S detach.py DESCRIPTOR PROGRAM [ARGUMENT...]``. The caller starts it with the descriptors, folder, umask
-and environment that the program shall have, and waits for it: it ends at once, and the program goes on as a child of
-init, in a session of its own without a terminal, with every signal at its default and none blocked. So a library can
-leave a process behind without leaving a zombie, and without running Python code between fork and exec in a process that
-has threads. The first line on ``DESCRIPTOR``, which the program inherits, is the program's process id.
+``python -P detach.py DESCRIPTOR MODULE [ARGUMENT...]``. The caller starts it with the descriptors, folder, umask and
+environment that the module shall have, and waits for it: it ends at once, and the module goes on as a child of init, in
+a session of its own without a terminal, with every signal as an interpreter has it by default and none blocked. So a
+library can leave a process behind without leaving a zombie, and without running Python code after a fork in a process
+that has threads. The first line on ``DESCRIPTOR``, which the module inherits, is its process id.
 
-It imports nothing but the standard library's core, to start in a few milliseconds.
+What goes on is a fork of an interpreter that has just started, which costs less than to start a second one.
 """
 
 import os
+import runpy
 import signal
 import sys
 
+_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
+"""The signals that every interpreter ignores."""
+
 
 def main(argv: list[str]) -> None:
-    """Fork, let the parent end, and become the program."""
+    """Fork, let the parent end, and become the module's program."""
     os.setsid()
     # The second fork: a process that does not lead its session can never get a controlling terminal.
     if os.fork():
         os._exit(0)
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if number in _IGNORED else signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    report, *program = argv
+    report, module, *arguments = argv
     os.write(int(report), b"%d\n" % os.getpid())
-    os.execv(program[0], program)  # noqa: S606  # argv is a list composed by the library, no shell
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

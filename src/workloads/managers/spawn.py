@@ -49,12 +49,10 @@ def spawn_runner(
 
     interpreter = find_interpreter(python)
     options = [] if state_dir is None else ["--state-dir", str(state_dir)]
-    # -P: the working folder is no place to import from.
-    program = [interpreter, "-P", "-m", "workloads", *options]
     # Ctrl-C strikes the main thread only: in another one, nothing is left half-way between a descriptor, or a process,
     # and the name that it gets.
     with ThreadPoolExecutor(1, thread_name_prefix="workloads-spawn") as pool:
-        handle = pool.submit(_spawn, name, program, log).result()
+        handle = pool.submit(_spawn, name, interpreter, options, log).result()
     try:
         handle.send(message)
         see_to(handle.process_id())
@@ -64,12 +62,11 @@ def spawn_runner(
     return handle
 
 
-def _spawn(name: str, program: Sequence[str], log: Path) -> RunnerHandle:
-    """Start a runner that waits for what it must know; ``program`` is this library's own command."""
+def _spawn(name: str, interpreter: str, options: Sequence[str], log: Path) -> RunnerHandle:
+    """Start a runner that waits for what it must know; ``options`` are global ones of this library's own command."""
     import socket
     import subprocess
 
-    interpreter = program[0]
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
         log_fd = _open_log(log)
         theirs.callback(os.close, log_fd)
@@ -84,10 +81,11 @@ def _spawn(name: str, program: Sequence[str], log: Path) -> RunnerHandle:
         for end in (start, far_start):
             end.settimeout(None)
         report = str(events_write)
-        runner = [*program, "proxyrunner", "--name", name, "--report-fd", report]
+        runner = ["workloads", *options, "proxyrunner", "--name", name, "--report-fd", report]
         try:
             launcher = subprocess.Popen(
-                [interpreter, "-I", "-S", str(_DETACH), report, *runner],
+                # -P: neither the working folder nor this one is a place to import from.
+                [interpreter, "-P", str(_DETACH), report, *runner],
                 stdin=far_start.fileno(), stdout=log_fd, stderr=log_fd, pass_fds=(events_write,),
                 cwd="/", umask=0o077, env=runner_environment(os.environ),
             )  # fmt: skip
