@@ -164,7 +164,8 @@ def remove_ways(engine: Engine, owner: Owner, name: str, *, first: int = 0) -> N
         engine: Where they were.
         owner: Whose they were.
         name: The workload.
-        first: Leave those of the replicas alone whose number is less. Default: 0, none is.
+        first: Leave those of the replicas alone whose number is less, and the network that they need. Default: 0, none
+            is.
 
     Raises:
         WorkloadFailedError: The engine cannot remove something.
@@ -176,7 +177,8 @@ def remove_ways(engine: Engine, owner: Owner, name: str, *, first: int = 0) -> N
         for volume in client.volumes(filters={"label": selector(owner)})["Volumes"] or ():
             if label(volume, base_name) == name and replica_of(volume) >= first:
                 _remove_volume(client, volume["Name"])
-    remove_unused_network(engine, owner, name=name)
+    if not first:
+        remove_unused_network(engine, owner, name=name)
 
 
 def _address(engine: Engine, name: str, egress: str, port: int) -> tuple[str, int]:
