@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from typing import TYPE_CHECKING
 
-from workloads.errors import PortInUseError, WorkloadFailedError
+from workloads.proxyrunner.binding import BACKLOG
 from workloads.proxyrunner.clients import Clients
 from workloads.proxyrunner.connection import Connection
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.turn import Turn
 
-__all__ = ("PATIENCE", "Listener", "bind")
+__all__ = ("PATIENCE", "Listener")
 
 PATIENCE = 120.0
 """Seconds for which a client may read nothing of an answer that waits for it."""
@@ -26,36 +25,6 @@ _KEEP_ALIVE = 120.0
 """Seconds a connection of a client is kept on which no whole head of a request comes."""
 _SWEEP = 10.0
 """Seconds at most between two looks at all connections: a timer for each would be set and unset with every request."""
-_BACKLOG = 2048
-
-
-def bind(name: str, host: str, port: int) -> socket.socket:
-    """Bind a socket for a workload's proxy. May look a name up, so it may block.
-
-    Args:
-        name: The workload, for errors.
-        host: An IP address, or a name that has one.
-        port: The port; 0 takes a free one.
-
-    Raises:
-        PortInUseError: The port is taken.
-        WorkloadFailedError: The address cannot be listened on.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # Of the addresses of a name such as localhost IPv4 comes first: that is what most clients try.
-        family, _, _, _, address = min(found, key=lambda item: item[0] is not socket.AF_INET)
-        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(host, port) from None
-        reason = f"cannot listen on {host} port {port}: {error.strerror or error}"
-        raise WorkloadFailedError(name, reason) from error
-    # Connections inherit it. Else the body of an answer waits until the client has acknowledged its head, some 40 ms:
-    # the loop sees to that only for sockets that were made with the number of the protocol.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listening.setblocking(False)
-    return listening
 
 
 class Listener:
@@ -91,10 +60,10 @@ class Listener:
         clients = self._clients = Clients(self._app, loop, self._came, self._at_once)
         if self._socket.family is socket.AF_UNIX:
             self._server = await loop.create_unix_server(
-                lambda: Connection(clients), sock=self._socket, backlog=_BACKLOG
+                lambda: Connection(clients), sock=self._socket, backlog=BACKLOG
             )
         else:
-            self._server = await loop.create_server(lambda: Connection(clients), sock=self._socket, backlog=_BACKLOG)
+            self._server = await loop.create_server(lambda: Connection(clients), sock=self._socket, backlog=BACKLOG)
 
     def leave(self) -> None:
         """Accept no client any more, and let those that wait for an answer come back elsewhere afterwards."""

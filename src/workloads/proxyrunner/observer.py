@@ -6,11 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from workloads.errors import WorkloadFailedError
 from workloads.model import WorkloadStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from workloads.errors import WorkloadsError
     from workloads.runtimes.protocol import Replica
 
 __all__ = ("RunnerObserver", "Told")
@@ -75,6 +77,10 @@ class Told:
             self.settled.set()
         if self._observer is not None:
             self._tell(self._observer.status, status, context)
+
+    def failed(self, error: WorkloadsError) -> None:
+        """The workload cannot be served, for this reason."""
+        self.status(WorkloadStatus.ERROR, error.reason if isinstance(error, WorkloadFailedError) else str(error))
 
     def replicas(self, replicas: Sequence[Replica], ready: int) -> None:
         """These copies of the server run now."""

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import logging
 import os
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
 from workloads.errors import Problem, RunConfigError, WorkloadsError
 from workloads.proxyrunner.observer import Told
-from workloads.proxyrunner.threads import in_thread
+from workloads.proxyrunner.threads import in_thread, taken_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    import socket
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.control.address import ControlAddress
+    from workloads.proxyrunner.head_start import HeadStart
     from workloads.proxyrunner.observer import RunnerObserver
+    from workloads.proxyrunner.options import RunnerOptions
     from workloads.proxyrunner.stage import Stage
     from workloads.runtimes.protocol import Runtime
 
@@ -194,9 +198,8 @@ class ProxyRunner:
             raise RuntimeError("a proxy runner serves once")
         self._used = True
         # What is imported takes a while, which the other users of the loop shall not wait for.
-        await in_thread(import_module, "workloads.proxyrunner.stage")
+        await in_thread(import_module, "workloads.proxyrunner.options")
         from workloads.proxyrunner.options import RunnerOptions
-        from workloads.proxyrunner.stage import Stage
 
         options = RunnerOptions.of(self._config, os.environ, routes=self._replicas is not None)
         if unknown := [name for name in self._config.depends_on if name not in self._dependencies]:
@@ -205,6 +208,48 @@ class ProxyRunner:
         shutdown = shutdown or asyncio.Event()
         if shutdown.is_set():
             return
+        bound = await self._bound(options) if self._listen else None
+        head_start = self._head_start(options)
+        try:
+            await in_thread(import_module, "workloads.proxyrunner.stage")
+            await self._perform(options, bound, head_start, shutdown)
+        finally:
+            if head_start is not None:
+                await _insist(in_thread(head_start.discard))
+            if bound is not None:
+                bound.close()
+
+    async def _bound(self, options: RunnerOptions) -> socket.socket:
+        from workloads.proxyrunner.binding import bind
+
+        take = partial(bind, options.name, options.host, options.port)
+        try:
+            return await taken_in_thread(take, lambda bound: bound.close())
+        except WorkloadsError as error:
+            self._told.failed(error)
+            raise
+
+    def _head_start(self, options: RunnerOptions) -> HeadStart | None:
+        """Begin to start the first server, if there will be one and nothing has to come before it."""
+        if self._runtime is None or self._log is None or self._folder is None:
+            return None
+        if not options.replicas or self._replicas is not None or options.remote is not None or self._dependencies:
+            return None
+        from workloads.proxyrunner.head_start import HeadStart
+
+        start = partial(self._runtime.start_replica, self._config, 0, secrets=self._secrets)
+        return HeadStart(options.name, partial(start, log=self._log(0), folder=self._folder(0)))
+
+    async def _perform(
+        self,
+        options: RunnerOptions,
+        bound: socket.socket | None,
+        head_start: HeadStart | None,
+        shutdown: asyncio.Event,
+    ) -> None:
+        """Serve from the opening to the end of the drain."""
+        from workloads.proxyrunner.stage import Stage
+
         stage = self._stage = Stage(
             self._config,
             options,
@@ -215,15 +260,15 @@ class ProxyRunner:
             log=self._log,
             folder=self._folder,
             told=self._told,
+            head_start=head_start,
             request_timeout=self._request_timeout,
             stop_grace=self._stop_grace,
             stall_timeout=self._stall_timeout,
-            listen=self._listen,
             control=self._control,
             dependencies=self._dependencies,
         )
         try:
-            await stage.open()
+            await stage.open(bound)
             await stage.work(shutdown)
             await stage.linger(self._pre_stop_delay)
             await stage.close()
@@ -288,7 +333,7 @@ class ProxyRunner:
             task.result()
 
 
-async def _insist(work: Coroutine[object, object, None]) -> None:
+async def _insist(work: Awaitable[None]) -> None:
     """Do some work to its end, however often this task is cancelled meanwhile."""
     task = asyncio.ensure_future(work)
     while not task.done():

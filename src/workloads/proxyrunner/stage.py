@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workloads.errors import WorkloadFailedError, WorkloadsError
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner.access_log import AccessLog
 from workloads.proxyrunner.address import client_url
@@ -21,13 +20,13 @@ from workloads.proxyrunner.exchanges import Exchanges
 from workloads.proxyrunner.guard import Guard
 from workloads.proxyrunner.health import Health
 from workloads.proxyrunner.keeping import Source
-from workloads.proxyrunner.listener import Listener, bind
+from workloads.proxyrunner.listener import Listener
 from workloads.proxyrunner.memory import Memory
 from workloads.proxyrunner.meter import Meter
 from workloads.proxyrunner.places import Places
 from workloads.proxyrunner.recent import RecentSessions
 from workloads.proxyrunner.routes import Routes
-from workloads.proxyrunner.threads import in_thread, taken_in_thread
+from workloads.proxyrunner.threads import in_thread
 from workloads.proxyrunner.upstream import RemoteUpstream, Upstream
 
 if TYPE_CHECKING:
@@ -36,11 +35,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workloads.config import RunConfig
+    from workloads.errors import WorkloadsError
     from workloads.proxyrunner.address import ReplicaAddress
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.control.address import ControlAddress
     from workloads.proxyrunner.control.metrics import Figure
     from workloads.proxyrunner.dependencies import Dependencies
+    from workloads.proxyrunner.head_start import HeadStart
     from workloads.proxyrunner.observer import Told
     from workloads.proxyrunner.options import RunnerOptions
     from workloads.runtimes.protocol import Replica, Runtime
@@ -58,6 +59,7 @@ class Stage:
         config: What to run.
         options: What that means to the runner.
         told: Told what happens.
+        head_start: The first server, which is being started already; None starts it when all else is there.
         runtime: As for ``ProxyRunner``, like all that follow.
         replicas: Servers that run already.
         secrets: Resolved secrets.
@@ -67,7 +69,6 @@ class Stage:
         request_timeout: Seconds a stdio server may take for a request.
         stop_grace: Tells how long servers get to end by themselves; blocks.
         stall_timeout: Seconds for which a client may read nothing of its answer.
-        listen: Whether to take a port; else only :meth:`front` serves.
         control: Where the operator is answered.
         dependencies: Where the operators of workloads are answered that this one depends on, by name.
     """
@@ -78,6 +79,7 @@ class Stage:
         options: RunnerOptions,
         *,
         told: Told,
+        head_start: HeadStart | None,
         runtime: Runtime | None,
         replicas: Sequence[ReplicaAddress] | None,
         secrets: Mapping[str, str],
@@ -87,12 +89,10 @@ class Stage:
         request_timeout: float | None,
         stop_grace: Callable[[], float | None] | None = None,
         stall_timeout: float,
-        listen: bool,
         control: ControlAddress | None,
         dependencies: Mapping[str, Path],
     ) -> None:
         """Prepare; nothing is taken yet."""
-        self._listen = listen
         self._config = config
         self._options = options
         self._runtime = runtime
@@ -106,6 +106,7 @@ class Stage:
         self._exchanges = Exchanges()
         self._health = Health(options.transport, lambda: datetime.now(UTC), self._is_short)
         self._told = told
+        self._head_start = head_start
         self._dependencies = dependencies
         self._failed = False
         self._closed = False
@@ -136,35 +137,28 @@ class Stage:
         """Where the control routes are; empty where there are none."""
         return "" if self._control is None else self._control.url
 
-    async def open(self) -> None:
-        """Take the port and listen. Requests wait until the server is ready.
+    async def open(self, bound: socket.socket | None) -> None:
+        """Listen. Requests wait until the server is ready.
+
+        Args:
+            bound: A bound socket, which is the caller's to close; None for no port: then only :meth:`front` serves.
 
         Raises:
-            PortInUseError: The port is taken.
-            WorkloadFailedError: The address cannot be listened on.
+            WorkloadFailedError: The operator's address cannot be listened on.
             RunConfigError: The server cannot be routed to.
         """
-        options = self._options
-        if not self._listen:
-            await self._assemble()
+        await self._assemble()
+        if bound is None:
             await self._open_control()
             return
-        bound = await taken_in_thread(
-            partial(bind, options.name, options.host, options.port), lambda bound: bound.close()
-        )
-        try:
-            await self._assemble()
-            port = _port(bound)
-            front = self.front(port)
-            await self._open_control()
-        except BaseException:
-            bound.close()
-            raise
+        port = _port(bound)
+        front = self.front(port)
+        await self._open_control()
         assert front is not None
         self._listener = Listener(bound, front, self._stall_timeout, front.at_once)
         await self._listener.start()
         self.port = port
-        self._told.listening(options.host, port)
+        self._told.listening(self._options.host, port)
 
     def front(self, port: int) -> Front | None:
         """What answers to clients of a port; None before :meth:`open` and after :meth:`close`.
@@ -233,8 +227,7 @@ class Stage:
     def failed(self, error: WorkloadsError) -> None:
         """The workload cannot be served, for this reason."""
         self._failed = True
-        reason = error.reason if isinstance(error, WorkloadFailedError) else str(error)
-        self._told.status(WorkloadStatus.ERROR, reason)
+        self._told.failed(error)
 
     async def close(self, limit: float | None = None) -> None:
         """Drain, end the server and give everything back. May be called again when it was cancelled.
@@ -372,6 +365,8 @@ class Stage:
         self._restarts[index] += 1
 
     def _start(self, runtime: Runtime, index: int) -> Replica:
+        if not index and self._head_start is not None and (begun := self._head_start.take()) is not None:
+            return begun
         replica = runtime.start_replica(
             self._config,
             index,

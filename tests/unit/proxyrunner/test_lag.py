@@ -9,10 +9,11 @@ import sys
 import pytest
 from tests.support.aio import LOOPS, run, until
 
+from workloads.proxyrunner.binding import bind
 from workloads.proxyrunner.clients import Clients
 from workloads.proxyrunner.connection import Connection
 from workloads.proxyrunner.lag import Lag, _arrived
-from workloads.proxyrunner.listener import Listener, bind
+from workloads.proxyrunner.listener import Listener
 
 PATIENCE = 60.0
 

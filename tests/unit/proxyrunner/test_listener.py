@@ -8,7 +8,8 @@ import socket
 import pytest
 from tests.support.aio import LOOPS, run
 
-from workloads.proxyrunner.listener import Listener, bind
+from workloads.proxyrunner.binding import bind
+from workloads.proxyrunner.listener import Listener
 
 
 def test_a_client_gets_the_body_of_an_answer_without_having_to_acknowledge_its_head():

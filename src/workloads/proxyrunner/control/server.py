@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from workloads._core.unix_sockets import PrivateSocket
 from workloads.errors import WorkloadFailedError
 from workloads.proxyrunner.address import ReplicaAddress
+from workloads.proxyrunner.binding import bind
 from workloads.proxyrunner.control.address import ControlSocket
 from workloads.proxyrunner.control.app import Control
 from workloads.proxyrunner.guard import Guard, is_loopback
-from workloads.proxyrunner.listener import Listener, bind
+from workloads.proxyrunner.listener import Listener
 from workloads.proxyrunner.threads import in_thread, taken_in_thread
 
 if TYPE_CHECKING:
