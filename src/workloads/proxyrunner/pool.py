@@ -232,6 +232,7 @@ class Pool:
     def __init__(self, affinity: Affinity | None = None, shared: SharedTrails | None = None) -> None:
         """Begin empty."""
         self._places: list[Place] = []
+        self._ready: list[Place] = []  # those of them that are
         self._balance = Balance()
         self._affinity = affinity
         self._shared = shared
@@ -241,7 +242,7 @@ class Pool:
         """Told of a replica to which no connection could be made."""
 
     def __len__(self) -> int:
-        return sum(place.ready for place in self._places)
+        return len(self._ready)
 
     def expect(self, target: ReplicaAddress) -> None:
         """There is a replica, which may be ready or not. Requests of its sessions go there in any case."""
@@ -259,14 +260,17 @@ class Pool:
         for place in self._places:
             if place.address is target:
                 place.ready = True
-                return
-        self._places.append(Place(target))
+                break
+        else:
+            self._places.append(Place(target))
+        self._changed()
 
     def pause(self, target: ReplicaAddress) -> None:
         """A replica is ready no more, for now."""
         for place in self._places:
             if place.address is target:
                 place.ready = False
+        self._changed()
 
     def remove(self, target: ReplicaAddress) -> None:
         """There is no such replica any more; the sessions that it held are lost.
@@ -275,6 +279,7 @@ class Pool:
             target: The very object that was added: another run of a replica may listen at an equal address.
         """
         self._places = [place for place in self._places if place.address is not target]
+        self._changed()
 
     async def visit(self, sought: Sought, *, after: Visit | None = None) -> Visit:
         """Choose the replica for a request. One must be ready.
@@ -353,8 +358,10 @@ class Pool:
 
     def beside(self, visit: Visit, sought: Sought) -> list[Visit]:
         """Visits to all ready replicas but the one of this visit, for a request that concerns them all."""
-        places = [place for place in self._places if place.ready and place is not visit.place]
-        return [self._visit(sought, place) for place in places]
+        return [self._visit(sought, place) for place in self._ready if place is not visit.place]
+
+    def _changed(self) -> None:
+        self._ready = [place for place in self._places if place.ready]
 
     def _visit(self, sought: Sought, place: Place, session: Session | None = None) -> Visit:
         return Visit(sought, place, self._affinity, session, self._trails, self._shared)
@@ -375,9 +382,11 @@ class Pool:
         return place if place is not None and place.ready and place in self._places else None
 
     def _idlest(self, after: Visit | None) -> Place:
-        places = [place for place in self._places if place.ready]
+        places = self._ready
         if not places:
             raise UnavailableError("The server is not ready yet")
-        if after is not None and len(places) > 1:
+        if len(places) == 1:
+            return places[0]
+        if after is not None:
             places = [place for place in places if place is not after.place]
         return places[self._balance.choose([place.busy for place in places])]
