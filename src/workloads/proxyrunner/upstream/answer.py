@@ -179,7 +179,8 @@ class Answer:
         if self._passage is None:
             self._parts += parts
             self._size += size
-            enough = self._size > _HIGH_WATER
+            # Whoever is called when all is here that came with the head may well take it at once.
+            enough = self._size > _HIGH_WATER and self.on_come is None
             self._wake()
         else:
             self.poured += size
@@ -192,9 +193,8 @@ class Answer:
             self._wake()
             self.rest()
             self._end("")
-        elif enough and not self._held:
-            self._held = True
-            self._line.hold()
+        elif enough:
+            self._hold()
 
     def cut(self, reason: str) -> None:
         """No more of it will come."""
@@ -208,6 +208,8 @@ class Answer:
         on_come, self.on_come = self.on_come, None
         if on_come is not None:
             on_come()
+            if self._size > _HIGH_WATER and not self._ended and not self._cut:
+                self._hold()
 
     def _detach(self) -> None:
         if self._passage is not None:
@@ -226,6 +228,11 @@ class Answer:
             await self._waiter
         finally:
             self._waiter = None
+
+    def _hold(self) -> None:
+        if not self._held:
+            self._held = True
+            self._line.hold()
 
     def _go_on(self) -> None:
         if self._held:

@@ -25,6 +25,8 @@ _MANY = 16
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[^\r\n\0]*)?\r\n")
 _END = re.compile(rb"\r\n")
+_NEXT = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(?:;[^\r\n\0]*)?\r\n")
+"""Both, which nearly always come together: the end of a chunk and the size of the next one."""
 _TRAILER = re.compile(rb"(?:[!#-'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)?\r\n")
 
 
@@ -119,6 +121,9 @@ class Chunks:
                 parts.append(part)
                 at += len(part)
                 self._left -= len(part)
+            elif self._due is _END and not self._line and (line := _NEXT.match(data, at)) is not None:
+                at = line.end()
+                self._sized(line)
             elif not self._line and (line := self._due.match(data, at)) is not None:
                 at = line.end()
                 self._read(line)
@@ -142,8 +147,7 @@ class Chunks:
     def _read(self, line: re.Match[bytes]) -> None:
         """A line has come."""
         if self._due is _SIZE:
-            self._left = int(line[1], 16)
-            self._due = _END if self._left else _TRAILER
+            self._sized(line)
         elif self._due is _END:
             self._due = _SIZE
         else:
@@ -151,3 +155,8 @@ class Chunks:
             self.ended = line[0] == b"\r\n"
             if self._trailers > _MAX_TRAILERS:
                 raise ValueError("the trailers of the body are too long")
+
+    def _sized(self, line: re.Match[bytes]) -> None:
+        """The size of a chunk has come."""
+        self._left = int(line[1], 16)
+        self._due = _END if self._left else _TRAILER
