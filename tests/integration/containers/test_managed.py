@@ -95,6 +95,8 @@ def raw_call(url):
 
 
 def test_a_workload_whose_gateway_died_is_brought_back_with_another_by_its_runner(engine, manager):
+    from docker.errors import NotFound
+
     config = RunConfig(name="a", image=engine.python, command=["python3", "/servers/sessions.py"],
                        transport="streamable-http", isolate_network=True, restart="on-failure")  # fmt: skip
     workload = manager.run_workload_detached(config, wait=120)
@@ -103,12 +105,18 @@ def test_a_workload_whose_gateway_died_is_brought_back_with_another_by_its_runne
     with closing(engine.client()) as client:
 
         def begun(name):
-            return client.inspect_container(name)["State"]["StartedAt"]
+            try:
+                return client.inspect_container(name)["State"]["StartedAt"]
+            except NotFound:  # another one is about to take its place
+                return None
 
         egress = next(name for name in engine.present()["container"].values() if name.endswith("-egress"))
         former = begun(egress), begun(server)
         client.kill(egress)
-        wait_until(lambda: begun(egress) != former[0] and manager.get_workload("a").replicas.ready == 1, timeout=120)
+        wait_until(
+            lambda: begun(egress) not in (None, former[0]) and manager.get_workload("a").replicas.ready == 1,
+            timeout=120,
+        )
         assert raw_call(workload.url) == "2025-11-25"
         assert begun(record_of("a").containers[0]) != former[1]
         assert runner_of("a") == runner
