@@ -19,7 +19,7 @@ from workloads.managers.ending import end, was_launch_interrupted
 from workloads.managers.handshake import Reporter
 from workloads.managers.owner import Ownership, run_owned
 from workloads.model import WorkloadStatus
-from workloads.proxyrunner import stage
+from workloads.proxyrunner import binding
 from workloads.runtimes.registry import load_runtime
 from workloads.state import RuntimeRecordStore, StatusStore
 
@@ -45,22 +45,22 @@ def report():
 
 def test_a_runner_that_is_stopped_before_it_listens_does_not_say_that_it_is_ready(paths, report, monkeypatch):
     reporter, read = report
-    binding, go_on = threading.Event(), threading.Event()
-    bind = stage.bind
+    begun, go_on = threading.Event(), threading.Event()
+    bind = binding.bind
 
     def slowly(*args):
-        binding.set()
+        begun.set()
         assert go_on.wait(30)
         return bind(*args)
 
-    monkeypatch.setattr(stage, "bind", slowly)
+    monkeypatch.setattr(binding, "bind", slowly)
 
     config = RunConfig(name="a", command=["x"], backend_replicas=0)
 
     async def stopped_while_binding(ownership: Ownership) -> None:
         owned = run_owned(config, load_runtime("process"), ownership, paths=paths, secrets={}, shutdown=asyncio.Event())
         task = asyncio.create_task(owned)
-        await asyncio.to_thread(binding.wait, 10)
+        await asyncio.to_thread(begun.wait, 30)
         task.cancel()
         go_on.set()
         await asyncio.wait({task})
