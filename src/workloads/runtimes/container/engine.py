@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from docker import APIClient
 
+# Whoever loads this is about to use the SDK. So a proxy runner has it before it starts its server, which takes longest,
+# and not beside what it loads meanwhile. That it is missing is told when it is used.
+with contextlib.suppress(ImportError):
+    import docker  # noqa: F401  # by those who ask for a connection
+
 __all__ = ("Engine", "agreed_version", "keeps_limits")
 
 _NEWEST_API = "1.44"
