@@ -276,7 +276,7 @@ def test_the_operator_is_answered_at_a_port_for_a_token(start):
     wait_until(lambda: runner.health() == 200)
     url = f"http://127.0.0.1:{port}/metrics"
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(url, timeout=5)
+        urllib.request.urlopen(url, timeout=50)
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})) as answer:
         assert b'workloads_proxy_replicas_ready{workload="quick"} 1.0' in answer.read()
     assert not Paths.locate().control_socket("quick").exists()

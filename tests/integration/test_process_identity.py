@@ -98,7 +98,7 @@ def test_a_pid_that_was_used_again_is_never_signalled(start, pidfds):
     assert not process.is_alive(earlier)
     assert not process.send_signal(earlier, signal.SIGKILL)
     assert not process.signal_group(earlier, signal.SIGKILL)
-    assert process.wait_gone(earlier, 5)
+    assert process.wait_gone(earlier, 30)
     assert process.is_alive(identity)
 
 
@@ -156,7 +156,7 @@ def test_a_group_is_signalled_through_its_leader(start, pidfds):
     member = process.identify(int(member))
     assert process.signal_group(process.identify(leader.pid), signal.SIGKILL)
     assert leader.wait(30) == -signal.SIGKILL
-    assert process.wait_gone(member, 5)
+    assert process.wait_gone(member, 30)
 
 
 def test_a_process_that_leads_no_group_signals_none(start, pidfds):
@@ -187,7 +187,7 @@ def test_a_kernel_that_cannot_signal_groups_by_pidfd_is_asked_the_old_way(start,
     leader, member = start(_LEADER, start_new_session=True)
     member = process.identify(int(member))
     assert process.signal_group(process.identify(leader.pid), signal.SIGKILL)
-    assert process.wait_gone(member, 5)
+    assert process.wait_gone(member, 30)
 
 
 def test_waiting_ends_when_the_process_does(start, pidfds):

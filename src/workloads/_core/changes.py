@@ -52,6 +52,9 @@ class ChangeWatch(Closing):
     before whoever asked for it has it.
     """
 
+    _held = contextlib.ExitStack()
+    """What is closed with it: nothing of one that was struck before it had anything."""
+
     def __init__(self, folders: Sequence[Path]) -> None:
         """Begin to watch.
 
@@ -63,11 +66,11 @@ class ChangeWatch(Closing):
         """
         self._told: dict[str, None] = {}
         self._interrupted = threading.Event()
-        self._held = contextlib.ExitStack()
         with contextlib.ExitStack() as held:
             read, write = os.pipe()
-            self._wake_read = held.enter_context(io.FileIO(read))
-            self._wake_write = held.enter_context(io.FileIO(write, "w"))
+            self._wake_read, self._wake_write = io.FileIO(read), io.FileIO(write, "w")
+            held.callback(self._wake_read.close)
+            held.callback(self._wake_write.close)
             os.set_blocking(write, False)
             self._processes = _Processes()
             held.callback(self._processes.close)
@@ -196,12 +199,15 @@ def _pidfd(process: ProcessIdentity) -> int | None:
         fd = os.pidfd_open(process.pid)
     except OSError:  # a kernel or sandbox without them, or it has just ended: it is looked at instead
         return None
-    with contextlib.ExitStack() as opened:
-        opened.callback(os.close, fd)
-        if is_alive(process):
-            opened.pop_all()
-            return fd
-    return None  # it may be of another process that got the number
+    try:
+        alive = is_alive(process)
+    except BaseException:
+        os.close(fd)
+        raise
+    if alive:
+        return fd
+    os.close(fd)  # it may be of another process that got the number
+    return None
 
 
 class _InotifyFolders:

@@ -37,7 +37,7 @@ def test_what_a_stdio_server_wrote_can_be_read_after_its_end(start):
 
 def test_a_stdio_server_that_closes_its_output_is_noticed_while_it_runs(start):
     replica = start("/bin/sh", "-c", "exec >&-; exec sleep 1000", transport="stdio")
-    assert select.select([replica.stdout], [], [], 10)[0]
+    assert select.select([replica.stdout], [], [], 30)[0]
     assert replica.stdout.read() == b""
     assert replica.wait(0) is None
 
