@@ -28,8 +28,10 @@ VERBS = {
     "restart_workloads": (lambda manager: manager.restart_workloads(["quick"]), {"running default"}),
     "delete_workloads": (lambda manager: manager.delete_workloads(["quick"]), {"running default", "gone"}),
     "update_workload": (lambda manager: manager.update_workload("quick", UPDATED), {"running default"}),
-    "move_to_group": (lambda manager: manager.move_to_group(["quick"], "default", "tools"), {"running tools"}),
-}
+    "move_to_group": (
+        lambda manager: manager.move_to_group(["quick"], "default", "tools"), {"running default", "running tools"},
+    ),
+}  # fmt: skip
 UPDATED = quick("quick", "--say=new")
 
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
@@ -118,13 +120,15 @@ def test_a_detached_run_cancelled_while_its_server_is_not_ready_ends_soon_and_le
     assert run(body(), loop=loop) < 30
 
 
-def test_a_foreground_run_out_of_time_is_drained_and_kept(loop):
+def test_a_foreground_run_that_is_cancelled_is_drained_and_kept(loop):
     async def body() -> None:
         async with await new_manager("process") as manager:
-            for delay in (0.05, 0.5):
-                with pytest.raises(TimeoutError):
-                    async with asyncio.timeout(delay):
-                        await manager.run_workload(quick())
+            for reached in ({"starting default", "running default"}, {"running default"}):
+                task = asyncio.ensure_future(manager.run_workload(quick()))
+                await until(lambda reached=reached: state() in reached)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
                 kept = await manager.get_workload("quick")
                 assert kept.status is WorkloadStatus.STOPPED
                 await (await manager.delete_workloads(["quick"]))

@@ -112,9 +112,11 @@ def test_a_detached_run_cancelled_while_it_waits_stops_what_replaced_a_workload_
 
     async def body() -> None:
         async with to_async(memory) as manager:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await manager.run_workload_detached(OTHER, wait=600)
+            task = asyncio.ensure_future(manager.run_workload_detached(OTHER, wait=600))
+            await until(lambda: state(memory) == "starting git default")
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
 
     run(body(), loop=loop)
     assert state(memory) == "stopped git default"
@@ -167,15 +169,15 @@ def test_waiting_gives_what_the_sync_verb_gives(loop):
         memory, twin = (InMemoryManager(behaviour=lambda config: behaviours[config.name]) for _ in range(2))
         async with to_async(memory) as manager:
             config = CONFIG.evolve(name="ready")
-            ready = await manager.run_workload_detached(config, wait=5)
-            expected = await asyncio.to_thread(twin.run_workload_detached, config, wait=5)
+            ready = await manager.run_workload_detached(config, wait=30)
+            expected = await asyncio.to_thread(twin.run_workload_detached, config, wait=30)
             assert (ready.status, ready.url) == (expected.status, expected.url)
-            for name, error in (("never", WorkloadNotReadyError), ("dies", WorkloadFailedError)):
+            for name, error, wait in (("never", WorkloadNotReadyError, 0.1), ("dies", WorkloadFailedError, 30)):
                 config = CONFIG.evolve(name=name)
                 with pytest.raises(error) as ours:
-                    await manager.run_workload_detached(config, wait=0.1)
+                    await manager.run_workload_detached(config, wait=wait)
                 with pytest.raises(error) as theirs:
-                    await asyncio.to_thread(twin.run_workload_detached, config, wait=0.1)
+                    await asyncio.to_thread(twin.run_workload_detached, config, wait=wait)
                 assert outcome_of(ours.value) == outcome_of(theirs.value)
                 assert await manager.does_workload_exist(name), "a failure is no reason to delete it"
 
@@ -233,14 +235,16 @@ def test_whoever_waits_for_a_completion_may_give_up_and_the_work_goes_on(verb, l
     run(body(), loop=loop)
 
 
-def test_a_foreground_run_that_is_out_of_time_stops_its_workload(loop):
+def test_a_foreground_run_that_is_cancelled_stops_its_workload(loop):
     memory = InMemoryManager()
 
     async def body() -> None:
         async with to_async(memory) as manager:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.1):
-                    await manager.run_workload(CONFIG)
+            task = asyncio.ensure_future(manager.run_workload(CONFIG))
+            await until(lambda: state(memory) == "running time default")
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
             assert state(memory) == "stopped time default"
 
     run(body(), loop=loop)
