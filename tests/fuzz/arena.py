@@ -39,7 +39,7 @@ READY = b'{"jsonrpc":"2.0","id":"workloads-ready","result":{"supportedVersions":
 # What begins with the first session and lasts as long as its runner.
 _KEEPERS = {"sessions-cleaning", "workloads-sessions-alive"}
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 _MOMENT = 0.005
 
 
@@ -98,7 +98,7 @@ class Arena:
 
     async def settled(self) -> None:
         """Wait until nothing is left of the cases; raises ``AssertionError`` if something stays."""
-        for _ in range(200):
+        for _ in range(1200):
             left = {task for task in asyncio.all_tasks() - self._tasks if task.get_name() not in _KEEPERS}
             left.discard(asyncio.current_task())
             exchanges = [runner._stage._exchanges for runner in self._runners.values()]

@@ -107,7 +107,7 @@ def test_connections_that_are_killed_are_made_anew(server):
 
 def test_a_server_that_hangs_costs_a_bounded_time(mortal):
     async def scenario():
-        url = f"{mortal.url}?socket_timeout=0.4&socket_connect_timeout=0.6&max_connections=4"
+        url = f"{mortal.url}?socket_timeout=1&socket_connect_timeout=1.5&max_connections=4"
         async with storage_of(url) as storage:
             await storage.store(Session(id="one"))
             mortal.hang()
@@ -115,12 +115,12 @@ def test_a_server_that_hangs_costs_a_bounded_time(mortal):
                 async with stopwatch() as seconds:
                     with pytest.raises(SessionStoreUnavailableError, match="in time"):
                         await storage.load("one")
-                    assert seconds() < 0.9
+                    assert seconds() < 2
                 async with stopwatch() as seconds:
                     # Many wait for few connections, and for the server: together no longer than one may.
                     failed = await asyncio.gather(*(storage.load("one") for _ in range(50)), return_exceptions=True)
                     assert {type(each) for each in failed} == {SessionStoreUnavailableError}
-                    assert seconds() < 3
+                    assert seconds() < 6
             finally:
                 mortal.go_on()
             assert (await eventually(lambda: storage.load("one"))).id == "one"
