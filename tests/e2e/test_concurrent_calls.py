@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.mcp_client import call_tool
@@ -17,6 +18,10 @@ from tests.support.waiting import wait_until
 from workloads import WorkloadExistsError, WorkloadsError, WorkloadStatus
 from workloads._core.locks import FileLock
 from workloads.managers.inventory import Inventory
+from workloads.managers.spawn import RunnerHandle
+
+if TYPE_CHECKING:
+    from workloads.managers.handshake import Event
 
 CALLERS = 6
 
@@ -151,6 +156,32 @@ def test_a_run_that_is_interrupted_as_it_lets_go_of_its_workload_leaves_no_descr
             manager.run_workload_detached(quick(), wait=20)
     assert_no_lock_is_held(manager)
     wait_until(lambda: manager.get_workload("quick").status is WorkloadStatus.RUNNING)
+
+
+def test_an_interruption_in_the_moment_in_which_a_foreground_run_ends_is_raised(manager, monkeypatch):
+    next_event, struck = RunnerHandle.next_event, []
+
+    def interrupted_once(self: RunnerHandle, timeout: float | None) -> Event | None:
+        event = next_event(self, timeout)
+        if event is not None and event.kind == "ended" and not struck:
+            struck.append(event)  # nobody hears of it any more
+            raise KeyboardInterrupt
+        return event
+
+    def stop() -> None:
+        wait_until(lambda: [each.status for each in manager.list_workloads()] == [WorkloadStatus.RUNNING])
+        manager.stop_workloads(["quick"]).wait(30)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(RunnerHandle, "next_event", interrupted_once)
+        with pytest.raises(KeyboardInterrupt):
+            manager.run_workload(quick())
+    stopping.join(30)
+    assert struck
+    assert manager.get_workload("quick").status is WorkloadStatus.STOPPED
+    assert_no_lock_is_held(manager)
 
 
 @pytest.mark.parametrize("after", [0.002, 0.05, 0.2, 0.5, 0.9])

@@ -70,10 +70,13 @@ class Lifecycle:
             self._expect(name, handle, "ended", None)
         except WorkloadsError:
             raise
-        except BaseException:
+        except BaseException as interruption:
             # Letting go of the handle is what tells the runner to drain.
             handle.release()
-            self._expect(name, handle, "ended", None)
+            try:
+                self._expect(name, handle, "ended", None)
+            except WorkloadsError as failure:
+                interruption.add_note(f"then workload {name!r} did not end well: {failure}")
             raise
         finally:
             handle.close()

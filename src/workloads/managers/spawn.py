@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import select
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,8 +160,9 @@ class RunnerHandle:
             self._events.close()
 
     def __del__(self) -> None:
-        """Close what was not closed."""
-        self.close()
+        """Close what was not closed; at the end of the interpreter the system does."""
+        if not sys.is_finalizing():
+            self.close()
 
     def _next_line(self, timeout: float | None) -> bytes | None:
         deadline = None if timeout is None else time.monotonic() + timeout
