@@ -22,7 +22,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 class ShutdownSignals:
     """Turns SIGTERM, SIGINT and SIGQUIT into one event; a context manager for the main thread.
 
-    A signal that comes before an event is bound sets the event as soon as it is. Further signals change nothing.
+    A signal that comes before an event is bound sets the event as soon as it is. Further signals, and those that come
+    when the loop has ended, change nothing.
     SIGQUIT also writes the stack of every thread to standard error. On every way out, the former handlers are back.
     """
 
@@ -61,7 +62,7 @@ class ShutdownSignals:
         self._received = True
         if number == signal.SIGQUIT:
             faulthandler.dump_traceback(file=sys.stderr)
-        if self._loop is not None and self._event is not None:
+        if self._loop is not None and self._event is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._event.set)
 
 
