@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,7 @@ class Completion:
                 future.set_result(None)
 
         def wake() -> None:
-            # A loop that has ended meanwhile has nobody waiting in it.
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # a loop that has ended meanwhile has nobody waiting in it
                 loop.call_soon_threadsafe(finish)
 
         with self._changed:

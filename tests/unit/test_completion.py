@@ -6,12 +6,16 @@ import asyncio
 import subprocess
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.aio import run
 
 from workloads.completion import MAX_WORKERS, Completion
 from workloads.errors import BatchError, WorkloadNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 def test_every_name_gets_its_outcome_and_one_failure_never_cancels_a_sibling():
@@ -68,6 +72,24 @@ def test_awaiting_gives_the_same_and_a_cancelled_waiter_stops_nothing():
         assert await completion == {"a": None}
 
     run(body())
+
+
+def test_a_loop_that_ends_in_the_moment_in_which_the_work_does_harms_nobody(monkeypatch):
+    go = threading.Event()
+    completion = Completion({"a": lambda: go.wait(30)})
+    loop = asyncio.new_event_loop()
+
+    async def begin() -> Generator[object, None, object]:
+        waiting = completion.__await__()
+        next(waiting)
+        return waiting
+
+    waiting = loop.run_until_complete(begin())
+    loop.close()
+    monkeypatch.setattr(loop, "is_closed", lambda: False)  # as it looked a moment ago
+    go.set()
+    assert completion.wait(30) == {"a": None}
+    waiting.close()
 
 
 def test_awaiting_a_failed_batch_raises_its_error():
