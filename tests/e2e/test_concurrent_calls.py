@@ -43,7 +43,7 @@ def together(call) -> list[WorkloadsError | None]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(50)
+        thread.join(200)
     assert len(outcomes) == CALLERS, "one of them does not end"
     return outcomes
 
@@ -76,10 +76,10 @@ def test_a_verb_that_is_called_many_times_at_once_is_done_once(manager, verb):
     if verb in ("start", "recover"):
         manager.stop_workloads(["quick"]).wait(20)
     calls = {
-        "start": lambda _: manager.start_workloads(["quick"]).wait(40),
-        "stop": lambda _: manager.stop_workloads(["quick"]).wait(40),
-        "delete": lambda _: manager.delete_workloads(["quick"]).wait(40),
-        "recover": lambda _: manager.recover().wait(40),
+        "start": lambda _: manager.start_workloads(["quick"]).wait(150),
+        "stop": lambda _: manager.stop_workloads(["quick"]).wait(150),
+        "delete": lambda _: manager.delete_workloads(["quick"]).wait(150),
+        "recover": lambda _: manager.recover().wait(150),
     }
     assert together(calls[verb]) == [None] * CALLERS
     if verb == "delete":
@@ -93,7 +93,7 @@ def test_a_verb_that_is_called_many_times_at_once_is_done_once(manager, verb):
 def test_updates_at_once_are_done_one_after_the_other_and_the_last_one_runs(manager):
     workload = manager.run_workload_detached(quick(), wait=20)
     assert (
-        together(lambda number: manager.update_workload("quick", quick(env_vars={"TOKEN": f"t{number}"})).wait(50))
+        together(lambda number: manager.update_workload("quick", quick(env_vars={"TOKEN": f"t{number}"})).wait(150))
         == [None] * CALLERS
     )
     assert manager.get_run_config("quick").env_vars["TOKEN"] in call_tool(workload.url, "env")
@@ -103,12 +103,12 @@ def test_updates_at_once_are_done_one_after_the_other_and_the_last_one_runs(mana
 def test_different_verbs_at_once_leave_a_workload_that_is_what_it_is_said_to_be(manager):
     manager.run_workload_detached(quick(), wait=20)
     verbs = [
-        lambda: manager.restart_workloads(["quick"]).wait(40),
-        lambda: manager.stop_workloads(["quick"]).wait(40),
-        lambda: manager.update_workload("quick", quick(env_vars={"A": "b"})).wait(40),
+        lambda: manager.restart_workloads(["quick"]).wait(150),
+        lambda: manager.stop_workloads(["quick"]).wait(150),
+        lambda: manager.update_workload("quick", quick(env_vars={"A": "b"})).wait(150),
         lambda: manager.move_to_group(["quick"], "default", "default"),
-        lambda: manager.run_workload_detached(quick(), wait=40),
-        lambda: manager.recover().wait(40),
+        lambda: manager.run_workload_detached(quick(), wait=150),
+        lambda: manager.recover().wait(150),
     ]
     outcomes = together(lambda number: verbs[number]())
     assert {type(error) for error in outcomes if error is not None} <= {WorkloadExistsError, WorkloadsError} | {

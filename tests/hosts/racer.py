@@ -26,11 +26,11 @@ def attempt(manager: LocalManager, verb: str, name: str) -> str:
             case "run":
                 manager.run_workload_detached(quick(name))
             case "start":
-                manager.start_workloads([name]).wait(30)
+                manager.start_workloads([name]).wait(120)
             case "stop":
-                manager.stop_workloads([name], grace=5).wait(30)
+                manager.stop_workloads([name], grace=5).wait(120)
             case "delete":
-                manager.delete_workloads([name], grace=5).wait(30)
+                manager.delete_workloads([name], grace=5).wait(120)
     except BatchError as error:
         return type(error.exceptions[0]).__name__
     except WorkloadsError as error:
@@ -46,7 +46,7 @@ def main() -> None:
             together = threading.Barrier(len(verbs))
 
             def one(verb: str, together: threading.Barrier = together) -> str:
-                together.wait(30)
+                together.wait(120)
                 return attempt(manager, verb, name)
 
             print(json.dumps(list(threads.map(one, verbs))), flush=True)
