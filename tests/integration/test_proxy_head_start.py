@@ -148,14 +148,14 @@ def test_discarding_one_that_is_still_being_started_waits_and_ends_it(started, r
     going_on = threading.Event()
 
     def start():
-        going_on.wait(10)
+        going_on.wait(30)
         return started()
 
     begun = HeadStart("w", start)
     discarding = threading.Thread(target=begun.discard)
     discarding.start()
     going_on.set()
-    discarding.join(10)
+    discarding.join(30)
     assert begun.take() is None
     (replica,) = runtime.replicas
     assert not lives(replica)
