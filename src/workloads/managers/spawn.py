@@ -161,7 +161,7 @@ class RunnerHandle:
 
     def __del__(self) -> None:
         """Close what was not closed; at the end of the interpreter the system does."""
-        if not sys.is_finalizing():
+        if not self._events.closed and not sys.is_finalizing():
             self.close()
 
     def _next_line(self, timeout: float | None) -> bytes | None:
