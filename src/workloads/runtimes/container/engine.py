@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 # Whoever loads this is about to use the SDK. So a proxy runner has it before it starts its server, which takes longest,
 # and not beside what it loads meanwhile. That it is missing is told when it is used.
 with contextlib.suppress(ImportError):
-    import docker  # noqa: F401  # by those who ask for a connection
+    import_module("docker")
 
 __all__ = ("Engine", "agreed_version", "keeps_limits")
 
