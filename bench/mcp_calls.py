@@ -69,7 +69,7 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
     share = statistics.median(ours / straight for ours, straight in zip(rates[OURS], rates[STRAIGHT], strict=True))
     higher: dict[str, Any] = {"higher_is_better": True, "steady": False}
     figures = [
-        Figure("calls through ours, to straight", share, "x", SHARE, **higher, gates=False),
+        Figure("calls through ours, to straight", share, "x", SHARE, **higher),
         Figure("CPU of ours, a call", cpu[OURS], "us", MICROS),
         Figure("calls through ours, to FastMCP's proxy", gain, "x", GOAL, **higher),
         Figure("CPU of FastMCP's proxy, to ours", cpu[THEIRS] / cpu[OURS], "x", GOAL, higher_is_better=True),
