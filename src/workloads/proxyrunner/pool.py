@@ -55,6 +55,8 @@ class Visit:
         shared: Where other proxies learn of them; None when there are no others.
     """
 
+    __slots__ = ("_affinity", "_ended", "_shared", "_sought", "_trails", "place", "session", "untold")
+
     def __init__(
         self,
         sought: Sought,
