@@ -103,16 +103,14 @@ class Express:
         if not turn.free:
             self._leave(answer)
             return
-        body, tracer = answer.whole, self.exchange.tracer()
-        head = self._head_of(answer)
+        body, head = answer.whole, self._head_of(answer)
         record.status, record.answer = head.status, head.headers
-        watch = None if tracer is None else tracer.feed
         if body is None:
+            tracer = self.exchange.tracer()
             turn.begin(head)
-            answer.attach(turn, self._passed, watch)
+            answer.attach(turn, self._passed, None if tracer is None else tracer.feed)
             return
-        if watch is not None:
-            watch(body)
+        self.exchange.trace(body)
         turn.on_lost = None
         turn.answer(head, body)
         record.sent = len(body)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("MAX_TRAILS", "TRACED", "TrailReader", "state_in")
+__all__ = ("MAX_TRAILS", "TRACED", "TrailReader", "names_trail", "state_in")
 
 MAX_TRAILS = 10_000
 """States and tasks that are known at the same time; of more, the one unused for longest is forgotten."""
@@ -30,6 +30,11 @@ def state_in(body: bytes) -> str | None:
     """The request state that a request gives back; None when it gives none."""
     found = _STATE.search(body) if b'"requestState"' in body else None
     return None if found is None else _text(found[1])
+
+
+def names_trail(answer: bytes) -> bool:
+    """Whether an answer may tell of a state or a task, so that it is worth to be read."""
+    return b'"requestState"' in answer or b'"taskId"' in answer
 
 
 class TrailReader:

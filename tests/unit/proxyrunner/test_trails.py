@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from workloads.proxyrunner.trails import TrailReader, state_in
+from workloads.proxyrunner.trails import TrailReader, names_trail, state_in
 
 
 def found(*parts):
@@ -38,6 +38,19 @@ def test_states_and_tasks_are_found_in_an_answer_however_it_is_cut():
     assert found(answer) == ["s1", "t1"]
     assert found(*(answer[at : at + 1] for at in range(len(answer)))) == ["s1", "t1"]
     assert found(b"data: " + answer + b"\n\n", b"data: " + answer) == ["s1", "t1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "tells"),
+    [
+        (b'{"result":{"requestState":"s1"}}', True),
+        (b'{"result":{"task":{"taskId":"t1"}}}', True),
+        (b'{"result":{"text":"requestState and taskId"}}', False),
+    ],
+)
+def test_an_answer_is_read_only_where_it_may_tell_of_a_state_or_a_task(answer, tells):
+    assert names_trail(answer) is tells
+    assert bool(found(answer)) is tells
 
 
 def test_an_answer_is_not_collected_for_ever():
