@@ -140,3 +140,23 @@ def test_nothing_goes_on_once_it_is_given_up():
         assert (client.got, client.on_room, line.done) == ([], None, ["abort"])
 
     pouring(body)
+
+
+def test_what_came_with_the_head_holds_the_server_up_only_where_nobody_takes_it():
+    async def body(answer, line, client, pour):
+        answer.on_come = lambda: answer.attach(client, lambda _: None)
+        answer.feed([b"x" * 2**17])
+        answer.rest()
+        assert (line.done, answer.poured) == ([], 2**17)
+
+    async def left(answer, line, client, pour):
+        answer.on_come = lambda: None
+        answer.feed([b"x" * 2**17])
+        assert line.done == []
+        answer.rest()
+        assert line.done == ["hold"]
+        assert await answer.read() == b"x" * 2**17
+        assert line.done == ["hold", "go on"]
+
+    pouring(body)
+    pouring(left)
