@@ -170,6 +170,8 @@ def test_a_killed_runner_or_server_leaves_nothing_torn_lost_or_astray(scene, kin
             victim = scene.victim(kind)
             killed = victim is not None and process.send_signal(victim, signal.SIGKILL)
             time.sleep(0.001)
+        if killed:
+            assert process.wait_gone(victim, 30)  # while it still ends, it looks like one that lives
         worker.join(60)
         assert outcome, f"{place}: it does not end"
         scene.acknowledge(verb, token, done=outcome[0])

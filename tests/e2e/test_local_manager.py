@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.mcp_client import call_tool
-from tests.support.quick import quick, record_of, runner_of
+from tests.support.quick import kill_runner, quick, record_of, runner_of
 from tests.support.waiting import ORPHANS_END, wait_until
 
 import workloads
@@ -133,7 +133,7 @@ def test_a_runner_that_was_killed_is_seen_its_server_ends_and_a_start_repairs_it
     """TH-13.13: reads write `unhealthy` permanently, and nothing heals it."""
     manager.run_workload_detached(quick(), wait=20)
     replica = record_of("quick").replicas[0].pid
-    os.kill(runner_of("quick"), signal.SIGKILL)
+    kill_runner("quick")
     wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=ORPHANS_END)
     seen = manager.get_workload("quick")
     assert seen.status is WorkloadStatus.UNHEALTHY

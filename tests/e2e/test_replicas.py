@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from tests.support.mcp_client import call_tool
-from tests.support.quick import quick, record_of
+from tests.support.quick import kill_runner, quick, record_of
 from tests.support.waiting import wait_until
 
 from workloads import RunConfigError, WorkloadStatus
@@ -54,7 +54,7 @@ def test_a_lost_replica_shows_and_the_workload_goes_on(manager):
 def test_a_killed_runner_takes_all_its_replicas_with_it(manager):
     manager.run_workload_detached(quick(backend_replicas=3), wait=20)
     record = record_of("quick")
-    os.kill(record.runner.pid, signal.SIGKILL)
+    kill_runner("quick")
     wait_until(lambda: not any(map(process.is_alive, record.replicas)))
     assert manager.get_workload("quick").status is WorkloadStatus.UNHEALTHY
 

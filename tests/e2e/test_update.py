@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from pathlib import Path
 
 import pytest
 from tests.support.mcp_client import call_tool
-from tests.support.quick import quick, record_of, runner_of
+from tests.support.quick import kill_runner, quick, record_of, runner_of
 from tests.support.waiting import ORPHANS_END, wait_until
 
 import workloads
@@ -85,7 +83,7 @@ def test_recover_starts_what_a_crash_ended_and_leaves_the_rest_alone(manager):
     manager.stop_workloads(["stopped"]).wait(20)
     running = runner_of("running")
     replica = record_of("crashed").replicas[0].pid
-    os.kill(runner_of("crashed"), signal.SIGKILL)
+    kill_runner("crashed")
     wait_until(lambda: not Path(f"/proc/{replica}").exists(), timeout=ORPHANS_END)
     manager.recover().wait(30)
     assert manager.get_workload("crashed").status is WorkloadStatus.RUNNING

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from tests.support.waiting import wait_until
+
 from workloads import RunConfig
 from workloads._core.paths import Paths
+from workloads._core.process import is_alive
 from workloads.state import RuntimeRecord, RuntimeRecordStore
 
 QUICK = str(Path(__file__).parents[1] / "servers" / "quick_stdio.py")
@@ -28,3 +33,11 @@ def runner_of(name: str) -> int:
     runner = record_of(name).runner
     assert runner is not None
     return runner.pid
+
+
+def kill_runner(name: str) -> None:
+    """Kill the proxy runner of a workload and wait until it is gone, which its server may be before."""
+    runner = record_of(name).runner
+    assert runner is not None
+    os.kill(runner.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(runner))
