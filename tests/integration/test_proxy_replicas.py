@@ -161,7 +161,7 @@ def test_the_sessions_of_a_lost_replica_are_begun_again_at_another_and_it_comes_
             await told.until(lambda self: any(ready == 2 for _, ready in self.ready[self.ready.index((3, 3)) :]))
             moved = {pid_of(answer) for answer in [await lost.call() for _ in range(5)]}
             assert len(moved) == 1
-            assert moved <= {other.pid for other in others}
+            assert moved <= {*told.pids} - {lost.pid}  # the one in its place may be there already
             assert [pid_of(await other.call()) for other in others] == [other.pid for other in others]
             await told.until(lambda self: len(self.pids) == 4 and self.ready[-1] == (3, 3))
             context = "2 of 3 replicas are ready; replica "
