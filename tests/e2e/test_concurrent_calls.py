@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.mcp_client import call_tool
-from tests.support.quick import quick, runner_of
+from tests.support.quick import kill_runner, quick, runner_of
 from tests.support.waiting import wait_until
 
-from workloads import WorkloadExistsError, WorkloadsError, WorkloadStatus
+from workloads import WorkloadExistsError, WorkloadFailedError, WorkloadsError, WorkloadStatus
 from workloads._core.locks import FileLock
 from workloads.managers.inventory import Inventory
+from workloads.managers.lifecycle import Lifecycle
 from workloads.managers.spawn import RunnerHandle
 
 if TYPE_CHECKING:
@@ -182,6 +183,24 @@ def test_an_interruption_in_the_moment_in_which_a_foreground_run_ends_is_raised(
     assert struck
     assert manager.get_workload("quick").status is WorkloadStatus.STOPPED
     assert_no_lock_is_held(manager)
+
+
+def test_an_interrupted_foreground_run_whose_drain_fails_is_a_failure(manager, monkeypatch):
+    expect, killed = Lifecycle._expect, []
+
+    def struck(self: Lifecycle, name: str, handle: RunnerHandle, kind: str, timeout: float | None) -> None:
+        if kind != "ended" or killed:
+            expect(self, name, handle, kind, timeout)
+            return
+        wait_until(lambda: manager.get_workload("quick").status is WorkloadStatus.RUNNING)
+        kill_runner("quick")
+        killed.append(name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lifecycle, "_expect", struck)
+    with pytest.raises(WorkloadFailedError, match="without a word"):
+        manager.run_workload(quick())
+    assert killed
 
 
 @pytest.mark.parametrize("after", [0.002, 0.05, 0.2, 0.5, 0.9])

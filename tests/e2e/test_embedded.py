@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support.embedded import STAYS, end
 from tests.support.mcp_client import call_tool
+from tests.support.quick import quick, runner_of
 
 import workloads
 
@@ -126,6 +127,26 @@ def test_the_only_program_of_a_container_gets_no_zombies(tmp_path):
     isolated = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
     assert faults_of(report, *isolated, sys.executable, str(HOSTS / "plain.py"), str(report), "as_init") == []
+
+
+def test_a_program_that_ends_with_a_restart_waits_until_that_is_done(manager):
+    manager.run_workload_detached(quick(), wait=30)
+    before = runner_of("quick")
+    program = "import workloads; workloads.new_manager('process').restart_workloads(['quick'])"
+    subprocess.run([sys.executable, "-W", "ignore::ResourceWarning", "-c", program], check=True, timeout=110)
+    assert runner_of("quick") != before
+    assert call_tool(manager.get_workload("quick").url, "echo", text="again") == "again"
+
+
+@pytest.mark.needs("linux")
+def test_a_runner_is_no_fork_of_threads_that_interpreters_begin_at_their_start(manager, tmp_path, monkeypatch):
+    code = "import threading, time\nthreading.Thread(target=time.sleep, args=(3600,), daemon=True).start()\n"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    workload = manager.run_workload_detached(quick(), wait=30)
+    command = Path(f"/proc/{runner_of('quick')}/cmdline").read_bytes().split(b"\0")
+    assert command[1:4] == [b"-P", b"-m", b"workloads"]
+    assert call_tool(workload.url, "echo", text="there") == "there"
 
 
 def test_no_code_runs_between_fork_and_exec():

@@ -116,6 +116,34 @@ def test_it_is_ended_when_the_runner_is_cancelled_before_it_serves(runner, runti
     assert not lives(replica)
 
 
+def test_a_runner_that_is_cancelled_at_its_very_end_is_cancelled(runner, monkeypatch):
+    discard = HeadStart.discard
+
+    async def body():
+        discarding, go_on = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def slowly(head_start):
+            discard(head_start)
+            loop.call_soon_threadsafe(discarding.set)
+            assert go_on.wait(30)
+
+        async def nothing(*_):
+            return
+
+        monkeypatch.setattr(HeadStart, "discard", slowly)
+        monkeypatch.setattr(ProxyRunner, "_perform", nothing)
+        serving = asyncio.create_task(runner(quick("w")).serve())
+        await discarding.wait()
+        serving.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    run(body())
+
+
 def test_nothing_is_begun_before_the_port_is_taken_or_without_a_replica(runner, runtime, taken_port):
     with pytest.raises(PortInUseError):
         run(runner(quick("w", port=taken_port)).serve())

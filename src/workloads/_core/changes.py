@@ -146,8 +146,9 @@ class ChangeWatch(Closing):
         self._held.close()
 
     def __del__(self) -> None:
-        """Close what was not closed."""
-        self.close()
+        """Close what was not closed; at the end of the interpreter the system does."""
+        if not sys.is_finalizing():
+            self.close()
 
 
 class _Processes:

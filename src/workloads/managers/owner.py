@@ -65,6 +65,7 @@ class Ownership:
         self._record = RuntimeRecord(name=name, runtime=runtime, library_version=VERSION)
         self._draining = False
         self._status = WorkloadStatus.STARTING
+        self._waits_for = ""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="workloads-state")
 
     def __enter__(self) -> Self:
@@ -154,12 +155,15 @@ class Ownership:
         self._records.write(record)
 
     def _note(self, context: str) -> None:
+        self._waits_for = context
         if self._status is WorkloadStatus.STARTING:
             self._set_status(self._status, context)
 
     def _set_status(self, status: WorkloadStatus, context: str) -> None:
         self._status = status
         assert self._record.runner is not None
+        if status is WorkloadStatus.STARTING:
+            context = context or self._waits_for
         self._statuses.set(self._name, status, context, process_id=self._record.runner.pid)
         if status is WorkloadStatus.STOPPING:
             self._draining = True

@@ -7,7 +7,10 @@ import io
 import os
 import select
 import sys
+import threading
 import time
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +21,7 @@ from workloads.managers.orphans import see_to
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from workloads.managers.handshake import Start
 
@@ -46,14 +49,9 @@ def spawn_runner(
         CommandNotFoundError: There is no such interpreter.
         WorkloadFailedError: The interpreter could not be started.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     interpreter = find_interpreter(python)
     options = [] if state_dir is None else ["--state-dir", str(state_dir)]
-    # Ctrl-C strikes the main thread only: in another one, nothing is left half-way between a descriptor, or a process,
-    # and the name that it gets.
-    with ThreadPoolExecutor(1, thread_name_prefix="workloads-spawn") as pool:
-        handle = pool.submit(_spawn, name, interpreter, options, log).result()
+    handle = _uninterrupted(partial(_spawn, name, interpreter, options, log))
     try:
         handle.send(message)
         see_to(handle.process_id())
@@ -61,6 +59,29 @@ def spawn_runner(
         handle.close()
         raise
     return handle
+
+
+def _uninterrupted(start: Callable[[], RunnerHandle]) -> RunnerHandle:
+    """Start where Ctrl-C, which strikes the main thread only, leaves nothing between a descriptor and its name.
+
+    In a plain thread, for pools take no work any more while the interpreter waits for the last threads of a program.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return start()
+    outcome: Future[RunnerHandle] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(start())
+        except BaseException as error:  # noqa: BLE001  # it is the caller's
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="workloads-spawn")
+    thread.start()
+    try:
+        return outcome.result()
+    finally:
+        thread.join()
 
 
 def _spawn(name: str, interpreter: str, options: Sequence[str], log: Path) -> RunnerHandle:
@@ -88,7 +109,7 @@ def _spawn(name: str, interpreter: str, options: Sequence[str], log: Path) -> Ru
                 # -P: neither the working folder nor this one is a place to import from.
                 [interpreter, "-P", str(_DETACH), report, *runner],
                 stdin=far_start.fileno(), stdout=log_fd, stderr=log_fd, pass_fds=(events_write,),
-                cwd="/", umask=0o077, env=runner_environment(os.environ),
+                cwd="/", umask=0o077, env=runner_environment(os.environ), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise WorkloadFailedError(name, f"cannot run {interpreter}: {error.strerror}") from error

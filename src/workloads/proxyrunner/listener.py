@@ -31,7 +31,7 @@ class Listener:
     """Serves an application on a bound socket until it is closed.
 
     Args:
-        bound: The socket; it belongs to the listener from here on.
+        bound: The socket; the listener closes it, and so may whoever has bound it.
         app: What answers.
         patience: Seconds for which a client may read nothing of an answer that waits for it. Default: 120.
         at_once: Answers without a task what it can, as :class:`~workloads.proxyrunner.clients.Clients` takes it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workloads.errors import WorkloadsError
 from workloads.proxyrunner.threads import in_thread, taken_in_thread
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from workloads.runtimes.protocol import Replica
 
 __all__ = ("Places",)
+
+_log = logging.getLogger(__name__)
 
 _WAIT = 10.0
 
@@ -52,9 +56,13 @@ class Places:
     def started(self, replica: Replica) -> None:
         """A replica has been started there. When it was given up meanwhile, end it and remove what it uses; blocks."""
         if self._closed and self._scratch is not None:
-            replica.kill()
-            replica.wait(_WAIT)
-            self._remove()
+            try:
+                replica.kill()
+                replica.wait(_WAIT)
+            except WorkloadsError as error:  # whoever started it ends it, too
+                _log.warning("server not ended", extra={"reason": str(error)})
+            finally:
+                self._remove()
 
     async def close(self) -> None:
         """Remove the temporary folder, if there is one. Idempotent."""

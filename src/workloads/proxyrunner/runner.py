@@ -209,15 +209,17 @@ class ProxyRunner:
         if shutdown.is_set():
             return
         bound = await self._bound(options) if self._listen else None
-        head_start = self._head_start(options)
+        head_start = None
         try:
+            head_start = self._head_start(options)
             await in_thread(import_module, "workloads.proxyrunner.stage")
             await self._perform(options, bound, head_start, shutdown)
         finally:
-            if head_start is not None:
-                await _insist(in_thread(head_start.discard))
+            cancelled = head_start is not None and await _insist(in_thread(head_start.discard))
             if bound is not None:
                 bound.close()
+            if cancelled:
+                raise asyncio.CancelledError
 
     async def _bound(self, options: RunnerOptions) -> socket.socket:
         from workloads.proxyrunner.binding import bind
@@ -333,11 +335,14 @@ class ProxyRunner:
             task.result()
 
 
-async def _insist(work: Awaitable[None]) -> None:
-    """Do some work to its end, however often this task is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
+async def _insist(work: Awaitable[None]) -> bool:
+    """Do some work to its end, however often this task is cancelled meanwhile. Returns whether it was."""
+    task, cancelled = asyncio.ensure_future(work), False
     while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
     if not task.cancelled():
         task.result()
+    return cancelled

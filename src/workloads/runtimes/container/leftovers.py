@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from workloads.runtimes.container.labels import Keys, label, replica_of
@@ -104,10 +104,31 @@ def _end(engine: Engine, name: str, container: Mapping[str, Any], grace: float) 
 
 
 def _each(work: Callable[[Mapping[str, Any]], None], containers: list[dict[str, Any]]) -> None:
+    """Do some work for each, side by side, and to the end; then raise the first error.
+
+    In plain threads, for pools take no work any more while the interpreter waits for the last threads of a program.
+    """
     if len(containers) < 2:
         for container in containers:
             work(container)
         return
-    with ThreadPoolExecutor(min(len(containers), _AT_ONCE), thread_name_prefix="workloads-containers") as pool:
-        for outcome in [pool.submit(work, container) for container in containers]:
-            outcome.result()
+    left, lock, errors = list(reversed(containers)), Lock(), list[BaseException]()
+
+    def run() -> None:
+        while True:
+            with lock:
+                if not left:
+                    return
+                container = left.pop()
+            try:
+                work(container)
+            except BaseException as error:  # noqa: BLE001  # it is the caller's
+                errors.append(error)
+
+    threads = [Thread(target=run, name="workloads-containers") for _ in range(min(len(containers), _AT_ONCE))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]

@@ -234,7 +234,7 @@ class ContainerRuntime:
         return measured(self._engine, name, {each.index: each.container for each in self.sightings(name) if each.lives})
 
     def changes(self) -> Stream[str]:
-        """The names of the owner's workloads whose containers have changed; an empty one says that any may have."""
+        """The names of the owner's workloads whose containers have changed, as ``LastingRuntime`` says."""
         app = self._owner.app
         return ContainerEvents(self._engine, selector(self._owner), lambda event: changed_workload(event, app))
 
