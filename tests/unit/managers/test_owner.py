@@ -114,3 +114,17 @@ def test_a_lock_that_is_held_by_nobody_known_is_told(paths, records, monkeypatch
     records.launch("a", "process")
     with records.owner_lock("a").held(0), pytest.raises(WorkloadFailedError, match=r"a\.lock"):
         end(records, Containers(paths), "a", 0, runtime="process")
+
+
+def test_what_a_start_waits_for_is_told_until_it_waits_no_more(paths, report):
+    """A server may be begun before its start is told, which then has no reason of its own."""
+    statuses, told = StatusStore(paths), []
+    with Ownership("a", "process", paths=paths, reporter=report[0]) as ownership:
+        for tell in (
+            lambda: ownership.waits_for("fetching image x"),
+            lambda: ownership.status(WorkloadStatus.STARTING, ""),
+            lambda: ownership.waits_for(""),
+        ):
+            tell()
+            ownership._writer.submit(lambda: told.append(statuses.read("a").status_context)).result(30)
+    assert told == ["fetching image x", "fetching image x", ""]
