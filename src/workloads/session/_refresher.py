@@ -103,6 +103,7 @@ class Refresher:
             return await self._tell(now)
 
     async def _tell(self, now: float) -> bool:
+        self.copies.file()  # those that were read a moment ago are used, too
         in_time, overdue = self._schedule.take(now, _TOGETHER)
         uses = {session_id: self.copies.take_use(session_id) for session_id in in_time}
         told = {**{used: deadline for used, deadline in uses.items() if deadline is not None}, **overdue}

@@ -143,6 +143,17 @@ def test_closing_tells_of_the_last_uses():
     run(body())
 
 
+def test_the_use_of_a_session_that_was_read_this_moment_is_told_too():
+    async def test(server, storage):
+        server.set(OLD, 60)
+        await asyncio.sleep(30)
+        await storage.load("a")
+        await storage._refresher.finish()
+        assert server.get("a")[1] == clock() + 60
+
+    with_routing(test)
+
+
 def test_closing_does_not_wait_for_a_store_that_does_not_answer():
     async def body():
         server = Server(clock)
