@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
 def _is_alone() -> bool:
     """Whether this is the only thread, those that are no Python threads included, as far as the system tells."""
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  # pathlib takes longer to load than all this
     except OSError:
         return False
 
