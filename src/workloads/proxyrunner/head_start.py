@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from workloads.errors import WorkloadsError
-from workloads.proxyrunner.launch import LIMIT
-from workloads.proxyrunner.server import close_pipes
+from workloads.proxyrunner.launch import LIMIT, end_unwanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,10 +14,6 @@ if TYPE_CHECKING:
     from workloads.runtimes.protocol import Replica
 
 __all__ = ("HeadStart",)
-
-_log = logging.getLogger(__name__)
-
-_KILL_WAIT = 5.0
 
 
 class HeadStart:
@@ -66,16 +59,8 @@ class HeadStart:
         return not claimed
 
     def _end(self, outcome: Future[Replica]) -> None:
-        if outcome.exception() is not None:
-            return
-        replica = outcome.result()
-        try:
-            replica.kill()
-            replica.wait(_KILL_WAIT)
-        except WorkloadsError as error:  # whoever ends the workload finds it by its labels
-            _log.warning("server not ended", extra={"workload": self._name, "reason": str(error)})
-        finally:
-            close_pipes(replica)
+        if outcome.exception() is None:
+            end_unwanted(outcome.result(), self._name)
 
     def _run(self, start: Callable[[], Replica]) -> None:
         try:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from workloads.runtimes.protocol import Replica
 
-__all__ = ("LIMIT", "Launch")
+__all__ = ("LIMIT", "Launch", "end_unwanted")
 
 _log = logging.getLogger(__name__)
 
 LIMIT = 5.0
 """Seconds that a server which is being started still gets to be there when everything shall end at once. To fetch an
 image may take longer."""
+_KILL_WAIT = 5.0
 
 
 class Launch:
@@ -81,10 +82,21 @@ class Launch:
             self._done = True
             if not self._given_up:
                 return replica
-        try:
-            replica.kill()
-        except WorkloadsError as error:  # whoever ends the workload finds it by its labels
-            _log.warning("server not ended", extra={"workload": self._name, "reason": str(error)})
-        finally:
-            close_pipes(replica)
+        end_unwanted(replica, self._name)
         return replica
+
+
+def end_unwanted(replica: Replica, name: str) -> None:
+    """End a server that was started and that nobody wants any more. Blocks.
+
+    Args:
+        replica: The server.
+        name: The workload.
+    """
+    try:
+        replica.kill()
+        replica.wait(_KILL_WAIT)
+    except WorkloadsError as error:  # whoever ends the workload finds it by its labels
+        _log.warning("server not ended", extra={"workload": name, "reason": str(error)})
+    finally:
+        close_pipes(replica)
