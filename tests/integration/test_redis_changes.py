@@ -9,6 +9,7 @@ import time
 import pytest
 from tests.support import redis_server
 from tests.support.aio import run, stopwatch
+from tests.support.changes import until_lost
 from tests.support.relay import relay_to
 
 from workloads.errors import SessionStoreUnavailableError
@@ -42,12 +43,7 @@ async def heard(changes):
 
 async def lost(changes):
     """That the changes end with an error, the same one again and again, and the seconds it took."""
-    async with stopwatch() as seconds:
-        with contextlib.suppress(SessionStoreUnavailableError):
-            async with asyncio.timeout(30):
-                while True:
-                    await anext(changes)
-        taken = seconds()
+    taken = await until_lost(changes)
     with pytest.raises(SessionStoreUnavailableError) as caught:
         await anext(changes)
     return caught.value, taken

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support import redis_server
 from tests.support.aio import run, stopwatch
+from tests.support.changes import until_lost
 from tests.support.redis_server import eventually
 
 from workloads.errors import SessionNotFoundError, SessionStoreUnavailableError
@@ -19,16 +20,6 @@ pytestmark = [pytest.mark.needs("redis")]
 
 PREFIX = "thv:proxy:session:"
 SLOT_OF_FOO = 12182  # of any key with {foo} in it: CRC16 of "foo" modulo 16384
-
-
-async def until_lost(changes):
-    """The seconds until the changes end with an error."""
-    async with stopwatch() as seconds:
-        with contextlib.suppress(SessionStoreUnavailableError):
-            async with asyncio.timeout(30):
-                while True:
-                    await anext(changes)
-        return seconds()
 
 
 async def heard_of(changes, session_id):
