@@ -43,7 +43,10 @@ def role(module: str, *arguments: str) -> Iterator[Process]:
         arguments: The role and what it needs.
     """
     command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # Servers and clients seldom share a session, to each of which some kernels give the same time of the processors.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
