@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.clients import Clients
-    from workloads.proxyrunner.heads import KnownHead
     from workloads.proxyrunner.upstream.framing import Part
 
 __all__ = ("Connection",)
@@ -54,7 +53,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_awaited", "_between", "_clients", "_deaf", "_due", "_farewell", "_fresh", "_headers", "_heads", "_in_head",
+        "_aside", "_awaited", "_between", "_clients", "_deaf", "_farewell", "_fresh", "_headers", "_heads", "_in_head",
         "_incoming", "_lag", "_parser", "_paused", "_refusal", "_resuming", "_since_body", "_transport",
         "_turns", "_url", "client", "idle_since", "later", "room", "server", "soon", "write", "write_all",
     )  # fmt: skip
@@ -74,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._between = True  # the parser has seen no part of a request whose end it has not seen
         self._heads = KnownHeads()
-        self._due = 0  # bytes of a body that the parser is not shown
+        self._aside = b""  # a request whose head is known, until its body has come as well
         self._farewell: Farewell | None = None
         self._resuming = self._paused = self._deaf = False
         self._refusal = b""
@@ -109,7 +108,7 @@ class Connection(asyncio.Protocol):
         for turn in turns:
             turn.leave()
         self._parser = self._incoming = None
-        self._due = 0
+        self._aside = b""
         if self._farewell is not None:
             self._farewell.over()
         self._clients.left(self)
@@ -132,34 +131,50 @@ class Connection(asyncio.Protocol):
             if self._farewell is not None:
                 self._farewell.hear(len(data))
             return
-        if self._due:
-            data = self._take_due(data)
-        if data:
-            self._take(data)
+        if self._between and not self._turns:
+            if self._aside:
+                data = self._aside + data
+            known, end = self._heads.find(data)
+            if known is not None and len(data) - end < known.length:
+                # Often the body comes apart from its head. Looked at together they cost less.
+                if not self._aside:
+                    self._clients.patience.begin(self)
+                self._aside = data
+                return
+            if self._aside:
+                self._aside = b""
+                self._clients.patience.end(self)
+            if known is not None:
+                turn = Turn(self, known.scope(), keep_alive=True, expects=False, body=data[end:])
+                turn.scope[CONNECTION] = turn
+                self._turns.append(turn)
+                self._clients.serve(turn)
+                return
+        self._take(data)
         if self._awaited is not None and self._awaited.arrived:
             self.waited()
 
     def waited(self) -> None:
         """The body is here that was waited for, or too late: have its request served."""
         self._clients.patience.end(self)
+        aside, self._aside = self._aside, b""
+        if aside and not self._deaf:
+            self._take(aside, known=True)
         turn, self._awaited = self._awaited, None
         if turn is not None and not turn.lost:
             self._clients.serve(turn)
 
-    def _take(self, data: bytes) -> None:
-        """Take what came, but for a body whose head was known."""
+    def _take(self, data: bytes, *, known: bool = False) -> None:
+        """Take what came, as the parser tells it; of a head that is known the body has been waited for already."""
         between = self._between and not self._turns
-        if between and (known := self._heads.find(data)) is not None:
-            self._repeat(*known, data)
-            return
         self._since_body += len(data)
         self._feed(data)
         fresh, self._fresh = self._fresh, None
         if fresh is not None:  # now that is here what came with its head, often all of it
             brief = fresh.brief(_BRIEF)
-            if brief and between:
+            if brief and between and not known:
                 self._heads.learn(data, fresh.body, fresh.template(), brief)
-            self._serve(fresh, waits=brief > 0)
+            self._serve(fresh, waits=brief > 0 and not known)
         if self._since_body > _MAX_HEAD:
             self._refuse(f"Request {'head is' if self._in_head else 'trailers are'} too large.")
 
@@ -237,7 +252,8 @@ class Connection(asyncio.Protocol):
         if not turn.keep_alive:
             self.part(heard=turn.arrived)
             return
-        self.take_more()
+        if self._paused:
+            self.take_more()
         if self._turns:
             self._clients.serve(self._turns[0])
         elif self._refusal:
@@ -245,20 +261,22 @@ class Connection(asyncio.Protocol):
 
     def leave(self) -> None:
         """Close once all answers that are due have been sent; without any, stay."""
+        if self._aside:
+            self.waited()
         if self._turns:
             self._turns[-1].keep_alive = False
             self._deaf = self._deaf or self._turns[-1].arrived
 
     def end(self) -> None:
         """Close as soon as no answer is due."""
-        if self._turns:
+        if self._turns or self._aside:
             self.leave()
         elif self._farewell is None:
             self.part(heard=self._incoming is None)
 
     def expire(self, deadline: float) -> None:
         """Close if the client has sent no whole request since a time, by the clock of the loop."""
-        if not self._turns and self.idle_since <= deadline:
+        if not self._turns and not self._aside and self.idle_since <= deadline:
             self._transport.close()
 
     def give_up(self, now: float, patience: float) -> None:
@@ -298,27 +316,6 @@ class Connection(asyncio.Protocol):
         """Close at once, whatever is still to be sent."""
         self._deaf = True
         self._transport.abort()
-
-    def _repeat(self, known: KnownHead, end: int, data: bytes) -> None:
-        """A request came with a head that is known."""
-        self._incoming = turn = Turn(self, known.scope(), keep_alive=True, expects=False)
-        turn.scope[CONNECTION] = turn
-        self._turns.append(turn)
-        self._due = known.length
-        self._take_due(data[end:])
-        self._serve(turn, waits=True)
-
-    def _take_due(self, data: bytes) -> bytes:
-        """Take what is due of a body. Returns what follows it."""
-        turn, part = self._incoming, data[: self._due]
-        assert turn is not None
-        self._due -= len(part)
-        if part:
-            turn.feed(part)
-        if not self._due:
-            self._incoming = None
-            turn.end()
-        return data[len(part) :]
 
     def _serve(self, turn: Turn, *, waits: bool) -> None:
         """Have a request served: when the rest of its body has come, if that is to be waited for."""

@@ -12,7 +12,7 @@ from workloads.proxyrunner.headers import forwarded, response_headers
 from workloads.proxyrunner.identity import IDENTITY
 from workloads.proxyrunner.jsonrpc import begins_session, members, read
 from workloads.proxyrunner.protocol import REPEATABLE
-from workloads.proxyrunner.trails import TRACED, TrailReader, names_trail, state_in
+from workloads.proxyrunner.trails import TRACED, TrailReader, state_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -154,10 +154,9 @@ class Exchange:
 
     def trace(self, answer: bytes) -> None:
         """Look for them in a whole answer."""
-        if names_trail(answer):
-            tracer = self.tracer()
-            if tracer is not None:
-                tracer.feed(answer)
+        tracer = self.tracer()
+        if tracer is not None:
+            tracer.feed(answer)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers for the server."""

@@ -39,14 +39,16 @@ class Exchanges:
 
     def begin(self) -> None:
         """An exchange begins."""
+        if not self._requests:
+            self._idle.clear()
+            self._gone.clear()
         self._requests += 1
-        self._idle.clear()
-        self._gone.clear()
 
     def end(self) -> None:
         """An exchange has ended."""
         self._requests -= 1
-        self._settle()
+        if not self._requests:
+            self._settle()
 
     @contextmanager
     def stream(self, end: Callable[[], object]) -> Generator[None]:
@@ -75,9 +77,8 @@ class Exchanges:
         await self._gone.wait()
 
     def _settle(self) -> None:
-        if not self._requests:
-            self._idle.set()
-            if not self._streams:
-                self._gone.set()
-                if self.on_gone is not None:
-                    self.on_gone()
+        self._idle.set()
+        if not self._streams:
+            self._gone.set()
+            if self.on_gone is not None:
+                self.on_gone()

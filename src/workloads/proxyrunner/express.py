@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from workloads.proxyrunner.peek import Peek
 from workloads.proxyrunner.record import RECORD, Record
+from workloads.proxyrunner.trails import names_trail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,7 @@ class Express:
         if begun is None:
             return False
         self.exchange, self._connection = begun
+        self.record.backend = self.exchange.authority
         turn.on_lost = self._abandon
         return True
 
@@ -79,15 +81,24 @@ class Express:
         peek.saw(self.exchange.body)
         return peek
 
+    @property
+    def has_session(self) -> bool:
+        """Whether it is of a session, or the answer names one."""
+        answer = self._answer
+        return self.exchange.head.session is not None or (answer is not None and answer.head.names_session)
+
     def done(self) -> bool:
         """See :class:`Asker`."""
         return self._done
 
     def set_result(self, result: Answer, /) -> None:
         """See :class:`Asker`."""
-        if result.status in _FINE and not self.exchange.shares_trails:
+        if result.head.status in _FINE and not self.exchange.shares_trails:
             self._answer = result
-            result.on_come = self._came
+            if result.ended:
+                self._came()
+            else:
+                result.on_come = self._came
         else:
             self._leave(result)
 
@@ -110,7 +121,8 @@ class Express:
             turn.begin(head)
             answer.attach(turn, self._passed, None if tracer is None else tracer.feed)
             return
-        self.exchange.trace(body)
+        if names_trail(body):
+            self.exchange.trace(body)
         turn.on_lost = None
         turn.answer(head, body)
         record.sent = len(body)
@@ -121,7 +133,7 @@ class Express:
         exchange, came = self.exchange, answer.head
         session = exchange.called if came.names_session else None
         way = (exchange.authority, exchange.head.modern, session, self.turn.way)
-        head: Head | None = came.sent(way)
+        head: Head | None = came.sent.get(way)
         if head is None:
             head = self.turn.head(answer.status, exchange.headers_of(answer))
             came.send(way, head)

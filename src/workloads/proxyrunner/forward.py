@@ -127,13 +127,16 @@ class Forwarder:
             if known is not None:
                 known.request = head
         exchange = Exchange(scope, receive, send, head, body, None, scope[CONNECTION])
-        if head.mcp_method in _APART or exchange.begins or self._problem(exchange) is not None:
-            return None
+        if not (known is not None and known.plain and body[:1] == b"{"):
+            if head.mcp_method in _APART or exchange.begins or self._problem(exchange) is not None:
+                return None
+            if known is not None:
+                known.plain = head.modern
         address: ReplicaAddress | None
         target = self._gate.now()
         if isinstance(target, Pool):
             exchange.pool, exchange.visit = target, target.visit_now(exchange)
-            address = None if exchange.visit is None else exchange.visit.address
+            address = None if exchange.visit is None else exchange.visit.place.address
         else:
             address = target
         if address is None:
@@ -149,7 +152,7 @@ class Forwarder:
         if connection is None:
             exchange.end()
             return None
-        self._note(exchange, address)
+        exchange.authority = server
         return exchange, connection
 
     async def go_on(self, exchange: Exchange) -> None:

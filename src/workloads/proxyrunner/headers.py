@@ -45,6 +45,7 @@ class RequestHead:
         version: The ``MCP-Protocol-Version``, if there is one.
         mcp_method: The ``Mcp-Method``, if there is one.
         session: The ``Mcp-Session-Id`` that goes on, if there is one.
+        modern: Whether it claims a protocol version that has no sessions. An unknown one counts as such.
         problem: Why the headers are ambiguous; empty when they are not.
     """
 
@@ -53,12 +54,8 @@ class RequestHead:
     version: bytes | None = None
     mcp_method: bytes | None = None
     session: bytes | None = None
+    modern: bool = False
     problem: str = ""
-
-    @property
-    def modern(self) -> bool:
-        """Whether the request claims a protocol version that has no sessions. An unknown one counts as such."""
-        return self.version is not None and self.version not in LEGACY_VERSIONS
 
 
 def read_request(headers: Headers, *, trust_forwarded: bool = False) -> RequestHead:
@@ -102,6 +99,7 @@ def read_request(headers: Headers, *, trust_forwarded: bool = False) -> RequestH
 
 def _read_mcp(head: RequestHead, once: dict[bytes, bytes]) -> None:
     head.version = once.get(b"mcp-protocol-version")
+    head.modern = head.version is not None and head.version not in LEGACY_VERSIONS
     head.mcp_method = once.get(b"mcp-method")
     head.session = session = once.get(b"mcp-session-id")
     # A comma is how a proxy joins repeated headers: one side might read the first part, the other the last.

@@ -29,7 +29,7 @@ class KnownHead:
         length: Bytes of the body that follows it.
     """
 
-    __slots__ = ("_scope", "allowed", "length", "request", "sent")
+    __slots__ = ("_scope", "allowed", "length", "plain", "request", "sent")
 
     def __init__(self, scope: Scope, length: int) -> None:
         """Nothing has been found out."""
@@ -38,6 +38,8 @@ class KnownHead:
         """Bytes of the body that follows it."""
         self.allowed = False
         """Whether a request with it has been let pass."""
+        self.plain = False
+        """Whether nothing in it stands in the way of sending a request on at once."""
         self.request: RequestHead | None = None
         """What the proxy wants to know of it."""
         self.sent: dict[bytes, bytes] = {}
@@ -57,18 +59,18 @@ class KnownHeads:
         """None has come."""
         self._known: dict[bytes, KnownHead] = {}
 
-    def find(self, data: bytes) -> tuple[KnownHead, int] | None:
+    def find(self, data: bytes) -> tuple[KnownHead | None, int]:
         """The head with which a request begins, and where it ends.
 
         Args:
             data: What came, which begins with a request.
 
         Returns:
-            None when that head is not known, or more came than one request.
+            None in its place when that head is not known, or more came than one request.
         """
         end = data.find(_END) + len(_END)
         known = self._known.get(data[:end])
-        return None if known is None or len(data) - end > known.length else (known, end)
+        return (known if known is None or len(data) - end <= known.length else None), end
 
     def learn(self, data: bytes, body: bytes, scope: Scope, length: int) -> None:
         """Know a head from now on.

@@ -55,7 +55,7 @@ class Visit:
         shared: Where other proxies learn of them; None when there are no others.
     """
 
-    __slots__ = ("_affinity", "_ended", "_shared", "_sought", "_trails", "place", "session", "untold")
+    __slots__ = ("_affinity", "_ended", "_shared", "_sought", "_trails", "place", "session", "tells", "untold")
 
     def __init__(
         self,
@@ -72,6 +72,8 @@ class Visit:
         self._trails = trails
         self._shared = shared
         self._ended = False
+        self.tells = shared is not None
+        """Whether other proxies are to know what is noted."""
         self.untold: list[str] = []
         """States and tasks of which the other proxies are to be told, by :meth:`tell`."""
         self.place = place
@@ -111,11 +113,6 @@ class Visit:
                 await affinity.end(self.session)
         elif session and done and self._sought.begins:
             await affinity.begin(session, self._sought, self.address)
-
-    @property
-    def tells(self) -> bool:
-        """Whether other proxies are to know what is noted."""
-        return self._shared is not None
 
     @property
     def remembers(self) -> bool:
@@ -315,11 +312,14 @@ class Pool:
 
     def visit_now(self, sought: Sought) -> Visit | None:
         """As :meth:`visit`, for a request that begins no session; None when that has to be waited for, or may fail."""
-        affinity, name = self._affinity, sought.session
+        affinity = self._affinity
+        name = None if affinity is None else sought.session
         if affinity is None or name is None:
-            ready = len(self)
-            free = ready == 1 or (ready > 1 and sought.trail_here() is None)
-            return self._visit(sought, self._idlest(None)) if free else None
+            ready = self._ready
+            if not ready or (len(ready) > 1 and sought.trail_here() is not None):
+                return None
+            idlest = ready[0] if len(ready) == 1 else self._idlest(None)
+            return Visit(sought, idlest, affinity, None, self._trails, self._shared)
         session = affinity.recall(name, sought)
         place = None if session is None else self._holder(affinity, session)
         if session is None or place is None:

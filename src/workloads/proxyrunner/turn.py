@@ -38,30 +38,34 @@ class Turn:
         scope: The ASGI scope.
         keep_alive: Whether the connection may go on to another request after it.
         expects: Whether the client waits with the body until it is asked for it.
+        body: Its body, if that has come whole. Default: None, it comes.
     """
 
     __slots__ = (
         "_bodiless", "_chunks", "_connection", "_expects", "_held", "_news", "_parts", "_patience", "_response",
-        "_scope", "_size", "_told", "arrived", "done", "keep_alive", "lost", "on_lost", "on_room",
+        "_size", "_told", "arrived", "done", "keep_alive", "lost", "on_lost", "on_room", "scope",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
+    def __init__(
+        self, connection: Connection, scope: Scope, *, keep_alive: bool, expects: bool, body: bytes | None = None
+    ) -> None:
         """A request whose head has come."""
         self._connection = connection
-        self._scope: Scope = scope
+        self.scope: Scope = scope
+        """The ASGI scope; empty once it is answered: it knows this turn, and a circle stays until it is looked for."""
         self._bodiless = scope["method"] == "HEAD"
         self._chunks = scope["http_version"] != "1.0"
         self.keep_alive = keep_alive
         """Whether the connection goes on after it."""
         self._expects = expects
-        self._parts: list[bytes] = []
+        self._parts: list[bytes] = [] if body is None else [body]
         self._size = 0
         self._told = False
         self._news: asyncio.Event | None = None
         self._response: Response | None = None
         self._held = b""
         self._patience: asyncio.TimerHandle | None = None  # for which that is held
-        self.arrived = False
+        self.arrived = body is not None
         """Whether the whole request has come."""
         self.done = False
         """Whether the whole response has been written."""
@@ -71,11 +75,6 @@ class Turn:
         """Called once, when the client goes meanwhile."""
         self.on_room: Callable[[], object] | None = None
         """Called when there is room again for more of the response."""
-
-    @property
-    def scope(self) -> Scope:
-        """The ASGI scope."""
-        return self._scope
 
     @property
     def body(self) -> bytes:
@@ -95,12 +94,12 @@ class Turn:
         """
         if self._expects or not self.keep_alive:
             return 0
-        length = int(header(self._scope["headers"], b"content-length") or 0)
+        length = int(header(self.scope["headers"], b"content-length") or 0)
         return length if length <= size else 0
 
     def template(self) -> Scope:
         """The scope, without what is of this request only."""
-        return {key: value for key, value in self._scope.items() if key != CONNECTION}
+        return {key: value for key, value in self.scope.items() if key != CONNECTION}
 
     @property
     def free(self) -> bool:
@@ -114,7 +113,7 @@ class Turn:
 
     async def run(self, application: Application) -> None:
         """Let an application answer it."""
-        scope, self._scope = self._scope, {}  # which knows this turn: a circle would stay until it is searched for
+        scope, self.scope = self.scope, {}
         try:
             await application(scope, self.receive, self.send)
         except Exception:  # noqa: BLE001  # whatever it raises, the client hears of it
@@ -152,13 +151,13 @@ class Turn:
             ValueError: The body has not the length that its head tells; nothing was written.
         """
         self._connection.write(head.followed_by(body))
-        self._scope = {}
+        self.scope = {}
         self._finish(head)
 
     def begin(self, head: Head) -> None:
         """Begin a response, whose body :meth:`pass_on` then writes."""
         self._response = response = Response(head)
-        self._scope = {}
+        self.scope = {}
         # Each write is a call of the kernel and a packet, and nearly always the body follows at once. Where its length
         # is told, the head alone is of little use.
         self._held = head.text
@@ -169,7 +168,7 @@ class Turn:
 
     def give_up(self) -> None:
         """The client has gone, and nobody will answer."""
-        self._scope = {}
+        self.scope = {}
 
     async def receive(self) -> Message:
         """The next part of the body; after its end, that the client has gone or the response is complete."""
@@ -275,7 +274,8 @@ class Turn:
     def _finish(self, head: Head) -> None:
         self.done = True
         self.keep_alive = self.keep_alive and head.keep_alive
-        self._wake()
+        if self._news is not None:
+            self._news.set()
         self._connection.finished(self)
 
     def _write(self, parts: Sequence[Part]) -> None:

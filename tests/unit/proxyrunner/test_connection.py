@@ -163,6 +163,50 @@ def test_a_body_that_stays_away_is_not_waited_for_before_its_request_is_served(m
     connected(body)
 
 
+def test_a_known_head_waits_for_its_body_and_is_served_without_it_when_that_stays_away(monkeypatch):
+    served = []
+
+    async def body(connection, transport):
+        connection.data_received(BRIEF + b"body")
+        for part in (BRIEF, b"bo"):
+            connection.data_received(part)
+        assert served == [b"body"]
+        connection.data_received(b"dy")
+        assert served == [b"body"] * 2
+        connection.data_received(BRIEF + b"bo")
+        connection.waited()
+        assert served == [b"body"] * 2
+        connection.data_received(b"dy")
+        await until(lambda: transport.done[2:])
+        assert transport.done[2:] == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n/body"]
+
+    def at_once(turn):
+        served.append(turn.body)
+        turn.answer(turn.head(200, [(b"content-length", b"0")]), b"")
+        return True
+
+    monkeypatch.setattr("workloads.proxyrunner.clients._MOMENT", 60)
+    connected(body, at_once=at_once)
+
+
+@pytest.mark.parametrize("leaves", ["leave", "end"])
+def test_a_proxy_that_ends_serves_the_known_request_whose_body_is_still_on_its_way(monkeypatch, leaves):
+    async def body(connection, transport):
+        connection.data_received(BRIEF + b"body")
+        await until(lambda: transport.done)
+        connection.data_received(BRIEF)
+        connection.expire(connection.idle_since)
+        assert not transport.is_closing()
+        getattr(connection, leaves)()
+        connection.data_received(b"more")
+        await until(transport.is_closing)
+        answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\n/more"
+        assert transport.done[1:] == [answer, "close"]
+
+    monkeypatch.setattr("workloads.proxyrunner.clients._MOMENT", 60)
+    connected(body)
+
+
 def test_a_request_whose_client_goes_while_its_body_is_waited_for_is_not_served(monkeypatch):
     served = []
 

@@ -75,7 +75,7 @@ def test_however_requests_are_cut_and_repeated_each_is_answered_as_if_it_were_th
 
 def test_a_head_is_found_again_with_another_body_and_with_the_beginning_of_one():
     heads = KnownHeads()
-    assert heads.find(HEAD + b"body") is None
+    assert heads.find(HEAD + b"body") == (None, len(HEAD))
     heads.learn(HEAD + b"body", b"body", SCOPE, 4)
     for body in (b"more", b"mo", b""):
         known, end = heads.find(HEAD + body)
@@ -86,15 +86,15 @@ def test_a_head_is_found_again_with_another_body_and_with_the_beginning_of_one()
 def test_more_than_one_request_is_left_to_the_parser():
     heads = KnownHeads()
     heads.learn(HEAD + b"body", b"body", SCOPE, 4)
-    assert heads.find(HEAD + b"body" + HEAD) is None
-    assert heads.find(HEAD[:-1]) is None
+    assert heads.find(HEAD + b"body" + HEAD)[0] is None
+    assert heads.find(HEAD[:-1])[0] is None
 
 
 def test_a_head_whose_end_the_parser_sees_elsewhere_is_not_learned():
     heads = KnownHeads()
     for data, body in ((HEAD + b"body", b"bod"), (HEAD[:-4] + b"\n\nbody", b"body"), (HEAD + b"body", b"")):
         heads.learn(data, body, SCOPE, 4)
-        assert heads.find(data) is None
+        assert heads.find(data)[0] is None
 
 
 def test_what_a_request_does_to_its_scope_is_not_there_the_next_time():
@@ -114,8 +114,8 @@ def test_a_few_heads_are_known_and_no_long_ones():
     many = [HEAD.replace(b"/mcp", b"/%d" % number) for number in range(100)]
     for head in many:
         heads.learn(head, b"", SCOPE, 4)
-    assert sum(heads.find(head) is not None for head in many) <= 8
-    assert heads.find(many[-1]) is not None
+    assert sum(heads.find(head)[0] is not None for head in many) <= 8
+    assert heads.find(many[-1])[0] is not None
     long = HEAD.replace(b"Host", b"X: " + b"x" * 5000 + b"\r\nHost")
     heads.learn(long, b"", SCOPE, 4)
-    assert heads.find(long) is None
+    assert heads.find(long)[0] is None

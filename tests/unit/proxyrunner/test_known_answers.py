@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.aio import run
 from tests.unit.proxyrunner.test_connection import Transport
 
 from workloads.proxyrunner.upstream.connection import ServerConnection
+from workloads.proxyrunner.upstream.errors import StreamCutError
 from workloads.proxyrunner.upstream.known import AnswerHead, KnownAnswers
 
 COUNTED = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nMcp-Session-Id: a\r\n\r\n"
@@ -45,18 +47,48 @@ class Asker:
         self.error = repr(error)
 
 
+class Exchange:
+    """A request, whose time to wait for the body of its answer ends when the test says so.
+
+    Args:
+        known: The heads that are known.
+        bodiless: Whether an answer to it has no body.
+    """
+
+    def __init__(self, known, *, bodiless=False):
+        self.idle = []
+        self.waiting = set()
+        self.transport, self.asker = Transport(), Asker()
+        self.connection = ServerConnection(self.idle.append, lambda _: None, known, self)
+        self.connection.connection_made(self.transport)
+        self.connection.ask(self.asker, b"", bodiless=bodiless)
+
+    def begin(self, waiter):
+        self.waiting.add(waiter)
+
+    def end(self, waiter):
+        self.waiting.discard(waiter)
+
+    def come(self, *pieces):
+        """These pieces of the answer come."""
+        for piece in pieces:
+            if not self.transport.is_closing():
+                self.connection.data_received(piece)
+
+    @property
+    def outcome(self):
+        """What has come of it."""
+        answer = self.asker.answer
+        found = None if answer is None else (answer.status, list(answer.headers), answer.whole)
+        return found, self.asker.error, bool(self.idle), self.transport.is_closing()
+
+
 def outcome(known, pieces, *, bodiless=False):
     """What comes of a request whose answer comes in these pieces."""
-    idle = []
-    connection, transport, asker = ServerConnection(idle.append, lambda _: None, known), Transport(), Asker()
-    connection.connection_made(transport)
-    connection.ask(asker, b"", bodiless=bodiless)
-    for piece in pieces:
-        if not transport.is_closing():
-            connection.data_received(piece)
-    answer = asker.answer
-    found = None if answer is None else (answer.status, list(answer.headers), answer.whole)
-    return found, asker.error, bool(idle), transport.is_closing()
+    exchange = Exchange(known, bodiless=bodiless)
+    exchange.come(*pieces)
+    assert not exchange.waiting
+    return exchange.outcome
 
 
 @st.composite
@@ -81,6 +113,62 @@ def test_a_head_that_was_read_is_known_whatever_body_follows():
     assert outcome(known, [COUNTED, b"mo", b"re"])[0][2] == b"more"
 
 
+def knowing():
+    """Knows the head :data:`COUNTED`."""
+    known = KnownAnswers()
+    outcome(known, [COUNTED + b"body"])
+    return known
+
+
+def test_a_known_head_waits_for_its_small_body_so_that_both_are_told_at_once():
+    exchange = Exchange(knowing())
+    exchange.come(COUNTED, b"bo")
+    assert exchange.asker.answer is None
+    assert exchange.waiting == {exchange.connection}
+    exchange.come(b"dy")
+    assert exchange.asker.answer.whole == b"body"
+    assert not exchange.waiting
+    assert exchange.idle == [exchange.connection]
+
+
+def test_a_head_that_is_forgotten_while_it_waits_for_its_body_is_read_again():
+    known = knowing()
+    exchange = Exchange(known)
+    exchange.come(COUNTED, b"bo")
+    for number in range(32):
+        known.learn(b"%d" % number, AnswerHead(200, (), keep_alive=True))
+    assert known.find(COUNTED) is None
+    exchange.come(b"dy")
+    assert exchange.outcome[0][2] == b"body"
+    assert not exchange.waiting
+
+
+def test_a_body_that_stays_away_is_not_waited_for_for_long():
+    exchange = Exchange(knowing())
+    exchange.come(COUNTED, b"bo")
+    exchange.connection.waited()
+    assert exchange.asker.answer.status == 200
+    assert not exchange.asker.answer.ended
+    exchange.come(b"dy")
+    assert exchange.outcome[0][2] == b"body"
+    assert exchange.idle == [exchange.connection]
+
+
+def test_a_server_that_goes_between_head_and_body_leaves_an_answer_that_is_cut():
+    exchange = Exchange(knowing())
+    exchange.come(COUNTED, b"bo")
+    exchange.connection.connection_lost(None)
+    assert not exchange.waiting
+    assert exchange.asker.answer.status == 200
+    with pytest.raises(StreamCutError):
+        run(_to_the_end(exchange.asker.answer))
+
+
+async def _to_the_end(answer):
+    while await answer.read():
+        pass
+
+
 @pytest.mark.parametrize("answer", [ANSWERS[5], *ANSWERS[8:12]])
 def test_what_is_more_or_less_than_one_head_is_not_learned(answer):
     known = KnownAnswers()
@@ -103,7 +191,7 @@ def test_a_few_heads_are_known_and_no_long_ones():
 def test_what_was_sent_in_its_place_is_kept_for_a_few_ways():
     head = AnswerHead(200, (), keep_alive=True)
     for way in range(100):
-        assert head.sent(way) is None
+        assert way not in head.sent
         head.send(way, b"%d" % way)
-        assert head.sent(way) == b"%d" % way
-    assert sum(head.sent(way) is not None for way in range(100)) <= 4
+        assert head.sent[way] == b"%d" % way
+    assert len(head.sent) <= 4

@@ -43,22 +43,24 @@ class Answer:
     Args:
         line: The connection on which it comes.
         head: Its head.
+        body: Its body, if that has come whole. Default: None, it comes.
     """
 
     __slots__ = (
-        "_cut", "_ended", "_held", "_line", "_over", "_parts", "_passage", "_size", "_waiter", "_watch", "head",
+        "_cut", "_held", "_line", "_over", "_parts", "_passage", "_size", "_waiter", "_watch", "ended", "head",
         "on_come", "poured",
     )  # fmt: skip
 
-    def __init__(self, line: Line, head: AnswerHead) -> None:
+    def __init__(self, line: Line, head: AnswerHead, body: bytes | None = None) -> None:
         """An answer whose head has come."""
         self.head = head
         """Its head."""
         self._line = line
-        self._parts: list[Part] = []
+        self._parts: list[Part] = [] if body is None else [body]
         self._size = 0
         self._held = False
-        self._ended = False
+        self.ended = body is not None
+        """Whether it has come to its end."""
         self._cut = ""
         self._waiter: asyncio.Future[None] | None = None
         self._passage: Passage | None = None
@@ -82,12 +84,12 @@ class Answer:
     @property
     def whole(self) -> bytes | None:
         """The body, of which nothing was read; None when it has not come to its end."""
-        return b"".join(self._parts) if self._ended else None
+        return b"".join(self._parts) if self.ended else None
 
     @property
     def at_end(self) -> bool:
         """Whether it has come and been read to its end."""
-        return self._ended and not self._parts
+        return self.ended and not self._parts
 
     def header(self, name: bytes) -> bytes | None:
         """The value of the first header of that lower-case name."""
@@ -110,7 +112,7 @@ class Answer:
         while not self._parts:
             if self._cut:
                 raise StreamCutError(self._cut)
-            if self._ended:
+            if self.ended:
                 return b""
             await self._news()
         parts = self._parts
@@ -156,15 +158,15 @@ class Answer:
         self._passage, self._over, self._watch = passage, over, watch
         passage.on_room = self._go_on
         self._go_on()
-        if parts or self._ended:
-            self.feed(parts, last=self._ended)
+        if parts or self.ended:
+            self.feed(parts, last=self.ended)
         if self._cut:
             self._end(self._cut)
 
     def close(self) -> None:
         """Give up what has not come yet, which the server notices. Idempotent."""
         self._detach()
-        if not self._ended and not self._cut:
+        if not self.ended and not self._cut:
             self._line.abort()
 
     def feed(self, parts: Sequence[Part], *, last: bool = False) -> None:
@@ -174,7 +176,7 @@ class Answer:
             parts: The parts.
             last: Whether that is all of it. Default: no.
         """
-        self._ended = last
+        self.ended = last
         size = sum(map(len, parts))
         if self._passage is None:
             self._parts += parts
@@ -208,7 +210,7 @@ class Answer:
         on_come, self.on_come = self.on_come, None
         if on_come is not None:
             on_come()
-            if self._size > _HIGH_WATER and not self._ended and not self._cut:
+            if self._size > _HIGH_WATER and not self.ended and not self._cut:
                 self._hold()
 
     def _detach(self) -> None:

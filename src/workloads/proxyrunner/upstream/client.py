@@ -6,6 +6,7 @@ import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from workloads.proxyrunner.patience import Patience
 from workloads.proxyrunner.upstream.connection import ServerConnection
 from workloads.proxyrunner.upstream.dial import Dialer
 from workloads.proxyrunner.upstream.errors import ConnectFailedError
@@ -24,6 +25,9 @@ __all__ = ("KEEP_ALIVE", "Upstream")
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept. Servers commonly close one after five; to send just then loses the request."""
 
+_MOMENT = 0.01
+"""Seconds for which the head of an answer waits for its body, when that is small."""
+
 
 class Upstream:
     """Connections to servers, a pool for each. It belongs to the loop on which it is first used."""
@@ -32,8 +36,8 @@ class Upstream:
         """Prepare; nothing is connected yet."""
         self._dialer = Dialer()
         self._known = KnownAnswers()
-        self._idle: dict[ReplicaAddress, list[ServerConnection]] = {}
-        self._homes: dict[ServerConnection, ReplicaAddress] = {}
+        self._idle: dict[str, list[ServerConnection]] = {}  # by the URL of their server
+        self._homes: dict[ServerConnection, str] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Future[None] | None = None
         self._closed = False
@@ -41,6 +45,10 @@ class Upstream:
     @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
+
+    @cached_property
+    def _patience(self) -> Patience:
+        return Patience(self._loop, _MOMENT)
 
     async def close(self) -> None:
         """Close every connection; what is under way on them is cut. Idempotent."""
@@ -116,7 +124,7 @@ class Upstream:
 
     def _take(self, address: ReplicaAddress) -> ServerConnection | None:
         """An idle connection on which nothing has been heard of its end."""
-        idle = self._idle.get(address)
+        idle = self._idle.get(address.url)
         if idle:
             deadline = self._loop.time() - KEEP_ALIVE
             while idle:
@@ -127,11 +135,13 @@ class Upstream:
         return None
 
     async def _connect(self, address: ReplicaAddress) -> ServerConnection:
-        connection = await self._dialer.dial(address, lambda: ServerConnection(self._rest, self._lost, self._known))
+        connection = await self._dialer.dial(
+            address, lambda: ServerConnection(self._rest, self._lost, self._known, self._patience)
+        )
         if self._closed:
             connection.abort()
             raise ConnectFailedError("the proxy has closed its connections")
-        self._homes[connection] = address
+        self._homes[connection] = address.url
         return connection
 
     def _rest(self, connection: ServerConnection) -> None:
@@ -149,15 +159,15 @@ class Upstream:
     def _sweep(self) -> None:
         """Close what has been idle for too long, and look again when the next one may have."""
         deadline = self._loop.time() - KEEP_ALIVE
-        for address, idle in list(self._idle.items()):
+        for url, idle in list(self._idle.items()):
             for connection in idle:
                 if connection.idle_since <= deadline:
                     connection.abort()
             kept = [each for each in idle if each.open]
             if kept:
-                self._idle[address] = kept
+                self._idle[url] = kept
             else:
-                del self._idle[address]
+                del self._idle[url]
         oldest = min((idle[0].idle_since for idle in self._idle.values()), default=None)
         self._sweeping = None if oldest is None else self._loop.call_at(oldest + KEEP_ALIVE, self._sweep)
 

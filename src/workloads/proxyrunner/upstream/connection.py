@@ -15,6 +15,7 @@ from workloads.proxyrunner.upstream.known import AnswerHead
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from workloads.proxyrunner.patience import Patience
     from workloads.proxyrunner.upstream.framing import Framing, Part
     from workloads.proxyrunner.upstream.known import KnownAnswers
 
@@ -23,7 +24,6 @@ __all__ = ("MAX_HEAD", "Asker", "ServerConnection")
 MAX_HEAD = 2**18
 """Bytes the head of an answer may have, give or take what the network delivers at once."""
 
-_BODILESS = frozenset((204, 304))
 _STATUSES = range(200, 600)
 _END_OF_HEAD = b"\r\n\r\n"
 """The parser takes nothing else for it, but passes over empty lines before a head."""
@@ -52,6 +52,7 @@ class ServerConnection(asyncio.Protocol):
         on_idle: Called when an exchange is over and another may follow.
         on_lost: Called once, when the connection has ended.
         known: The heads that have come before, on this connection or on others.
+        patience: Of the connections that wait for a small body.
     """
 
     def __init__(
@@ -59,11 +60,14 @@ class ServerConnection(asyncio.Protocol):
         on_idle: Callable[[ServerConnection], object],
         on_lost: Callable[[ServerConnection], object],
         known: KnownAnswers,
+        patience: Patience,
     ) -> None:
         """A connection that is being made."""
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._known = known
+        self._patience = patience
+        self._aside = b""  # an answer whose head is known, until its body has come as well
         self._parser: Any = None
         self._transport: asyncio.Transport | None = None
         self._head: Asker | None = None
@@ -147,9 +151,56 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
-        at, begins = 0, self._head is not None
-        if begins and not self._head_size:
-            at = self._recall(data)
+        aside, self._aside = self._aside, b""
+        data = aside + data
+        known, at, brief, size = None, 0, 0, 0
+        if self._head is not None and not self._head_size:
+            at = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+            known = self._known.find(data[:at])
+            if known is not None and not self._bodiless:
+                brief, size = known.brief, len(data) - at
+        if size < brief:
+            # Often the body comes apart from its head. Looked at together they cost less.
+            if not aside:
+                self._patience.begin(self)
+            self._aside = data
+            return
+        if aside:
+            self._patience.end(self)
+        if known is not None and size == brief > 0:
+            self._take_whole(known, data[at:])
+        else:
+            self._take(data, known, at)
+
+    def waited(self) -> None:
+        """The body has not come in time that is usually small, and soon there."""
+        aside, self._aside = self._aside, b""
+        self._patience.end(self)
+        if aside:
+            self._take(aside)
+
+    def _take_whole(self, head: AnswerHead, body: bytes) -> None:
+        """Take an answer that has come at once."""
+        asker, self._head = self._head, None
+        assert asker is not None
+        self._keep_alive = head.keep_alive
+        self._over()
+        if not asker.done():
+            asker.set_result(Answer(self, head, body))
+
+    def _take(self, data: bytes, known: AnswerHead | None = None, at: int = 0) -> None:
+        """Take what came.
+
+        Args:
+            data: That.
+            known: Its head, if that is known.
+            at: Where the head ends, then.
+        """
+        begins = self._head is not None
+        if known is None:
+            at = 0
+        else:
+            self._begin(known)
         while self._head is not None and at < len(data):
             at = self._read_head(data, at)
         answer = self._answer
@@ -175,15 +226,6 @@ class ServerConnection(asyncio.Protocol):
         self._complete(answer, parts)
         if framing.beyond:
             self.abort()
-
-    def _recall(self, data: bytes) -> int:
-        """Take a head that is known. Returns where it ends in what came; 0 when it is not."""
-        end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
-        known = self._known.find(data[:end])
-        if known is None:
-            return 0
-        self._begin(known)
-        return end
 
     def _read_head(self, data: bytes, at: int) -> int:
         """Take what there is of a head. Returns where it ends in what came."""
@@ -239,11 +281,12 @@ class ServerConnection(asyncio.Protocol):
         answer = self._answer = Answer(self, head)
         if not asker.done():
             asker.set_result(answer)
-        if framing.ended or self._bodiless or head.status in _BODILESS:
+        if framing.ended or self._bodiless or head.bodiless:
             self._complete(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, on either side."""
+        self.waited()
         self.resume_writing()
         reason = str(exc or "") or "the connection was closed"
         answer = self._answer
@@ -257,6 +300,10 @@ class ServerConnection(asyncio.Protocol):
     def _complete(self, answer: Answer, parts: Sequence[Part] = ()) -> None:
         self._answer = None
         answer.feed(parts, last=True)
+        self._over()
+
+    def _over(self) -> None:
+        """The exchange is over."""
         # A server that answers before it has the whole request does not want the rest.
         if self._keep_alive and not self._sending and self.open:
             self._on_idle(self)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ("AnswerHead", "KnownAnswers")
 
 _SESSION = b"mcp-session-id"
+_BRIEF = 2**16
+"""Bytes of a body that is probably on its way when its head has come."""
+_BODILESS = frozenset((204, 304))
 _MOST = 32
 _LONGEST = 2**11
 _MOST_SENT = 4
@@ -34,7 +37,9 @@ class AnswerHead:
         ValueError: It has a transfer coding that is not known, or a length that is no number.
     """
 
-    __slots__ = ("_chunked", "_length", "_sent", "headers", "keep_alive", "names_session", "status")
+    __slots__ = (
+        "_chunked", "_length", "bodiless", "brief", "headers", "keep_alive", "names_session", "sent", "status",
+    )  # fmt: skip
 
     def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]], *, keep_alive: bool) -> None:
         """Read how the body is told from what follows it."""
@@ -48,7 +53,8 @@ class AnswerHead:
         """Whether it tells the client a session."""
         self._length: int | None = None
         self._chunked = False
-        self._sent: dict[Hashable, Any] = {}
+        self.sent: dict[Hashable, Any] = {}
+        """What was sent to clients in its place, by the way in which that is told; see :meth:`send`."""
         for name, value in headers:
             if name == b"content-length":
                 self._length, self._chunked = int(value), False
@@ -58,6 +64,11 @@ class AnswerHead:
                 self._chunked = True
             elif name == _SESSION:
                 self.names_session = True
+        self.bodiless = status in _BODILESS
+        """Whether no body follows, whatever the headers say."""
+        length = 0 if self._chunked or self.bodiless else self._length or 0
+        self.brief = length if length <= _BRIEF else 0
+        """Bytes of a small body that follows; 0 where none does, or that is not known."""
 
     def framing(self) -> Framing:
         """Where the body of another answer ends."""
@@ -65,15 +76,11 @@ class AnswerHead:
             return Chunks()
         return UntilClosed() if self._length is None else Counted(self._length)
 
-    def sent(self, way: Hashable) -> Any:
-        """What was sent to a client in its place in that way; None if nothing was."""
-        return self._sent.get(way)
-
     def send(self, way: Hashable, head: object) -> None:
         """This is what is sent to a client in its place in that way."""
-        if len(self._sent) >= _MOST_SENT:
-            self._sent.clear()
-        self._sent[way] = head
+        if len(self.sent) >= _MOST_SENT:
+            self.sent.clear()
+        self.sent[way] = head
 
 
 class KnownAnswers:
