@@ -152,12 +152,6 @@ class Exchange:
             return None
         return TrailReader(self.visit.note)
 
-    def trace(self, answer: bytes) -> None:
-        """Look for them in a whole answer."""
-        tracer = self.tracer()
-        if tracer is not None:
-            tracer.feed(answer)
-
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers for the server."""
         client: tuple[str, int] | None = self.scope["client"]

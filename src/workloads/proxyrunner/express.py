@@ -85,7 +85,7 @@ class Express:
     def has_session(self) -> bool:
         """Whether it is of a session, or the answer names one."""
         answer = self._answer
-        return self.exchange.head.session is not None or (answer is not None and answer.head.names_session)
+        return self.exchange.head.names_session or (answer is not None and answer.head.names_session)
 
     def done(self) -> bool:
         """See :class:`Asker`."""
@@ -121,8 +121,8 @@ class Express:
             turn.begin(head)
             answer.attach(turn, self._passed, None if tracer is None else tracer.feed)
             return
-        if names_trail(body):
-            self.exchange.trace(body)
+        if names_trail(body) and (tracer := self.exchange.tracer()) is not None:
+            tracer.feed(body)
         turn.on_lost = None
         turn.answer(head, body)
         record.sent = len(body)

@@ -45,6 +45,7 @@ class RequestHead:
         version: The ``MCP-Protocol-Version``, if there is one.
         mcp_method: The ``Mcp-Method``, if there is one.
         session: The ``Mcp-Session-Id`` that goes on, if there is one.
+        names_session: Whether there is one, even if it does not go on.
         modern: Whether it claims a protocol version that has no sessions. An unknown one counts as such.
         problem: Why the headers are ambiguous; empty when they are not.
     """
@@ -54,6 +55,7 @@ class RequestHead:
     version: bytes | None = None
     mcp_method: bytes | None = None
     session: bytes | None = None
+    names_session: bool = False
     modern: bool = False
     problem: str = ""
 
@@ -102,6 +104,7 @@ def _read_mcp(head: RequestHead, once: dict[bytes, bytes]) -> None:
     head.modern = head.version is not None and head.version not in LEGACY_VERSIONS
     head.mcp_method = once.get(b"mcp-method")
     head.session = session = once.get(b"mcp-session-id")
+    head.names_session = session is not None
     # A comma is how a proxy joins repeated headers: one side might read the first part, the other the last.
     for name, value in ((b"mcp-protocol-version", head.version), (b"mcp-method", head.mcp_method)):
         if value is not None and b"," in value:

@@ -52,7 +52,7 @@ class Turn:
         """A request whose head has come."""
         self._connection = connection
         self.scope: Scope = scope
-        """The ASGI scope; empty once it is answered: it knows this turn, and a circle stays until it is looked for."""
+        """The ASGI scope; empty once somebody has it: it knows this turn, and a circle stays until it is looked for."""
         self._bodiless = scope["method"] == "HEAD"
         self._chunks = scope["http_version"] != "1.0"
         self.keep_alive = keep_alive

@@ -144,14 +144,27 @@ def test_a_head_that_is_forgotten_while_it_waits_for_its_body_is_read_again():
 
 
 def test_a_body_that_stays_away_is_not_waited_for_for_long():
-    exchange = Exchange(knowing())
+    known = knowing()
+    exchange = Exchange(known)
     exchange.come(COUNTED, b"bo")
     exchange.connection.waited()
     assert exchange.asker.answer.status == 200
+    assert exchange.asker.answer.head is known.find(COUNTED)
     assert not exchange.asker.answer.ended
     exchange.come(b"dy")
     assert exchange.outcome[0][2] == b"body"
     assert exchange.idle == [exchange.connection]
+
+
+def test_who_gives_up_late_does_not_close_the_connection_on_which_another_asks_by_then():
+    exchange = Exchange(knowing())
+    first = exchange.connection.asked
+    exchange.come(COUNTED + b"body")
+    exchange.connection.ask(Asker(), b"", bodiless=False)
+    exchange.connection.give_up(first)
+    assert not exchange.transport.is_closing()
+    exchange.connection.give_up(exchange.connection.asked)
+    assert exchange.transport.is_closing()
 
 
 def test_a_server_that_goes_between_head_and_body_leaves_an_answer_that_is_cut():
@@ -184,6 +197,8 @@ def test_a_few_heads_are_known_and_no_long_ones():
         known.learn(text, head)
     assert sum(known.find(text) is not None for text in many) <= 32
     assert known.find(many[-1]) is head
+    known.learn(many[-1], head)
+    assert known.find(many[-2]) is head
     known.learn(b"x" * 5000, head)
     assert known.find(b"x" * 5000) is None
 

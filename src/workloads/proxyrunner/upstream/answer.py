@@ -67,7 +67,7 @@ class Answer:
         self._watch: Callable[[Part], object] | None = None
         self._over: Callable[[str], object] | None = None
         self.on_come: Callable[[], object] | None = None
-        """Called once, when all has been fed that came together with its head."""
+        """Called once, when all has been fed that came together with its head; not of one that has come whole."""
         self.poured = 0
         """Bytes of the body that :meth:`pour` has passed on."""
 

@@ -96,6 +96,7 @@ class Upstream:
         if connection is None:
             connection = await self._connect(address)
         head: asyncio.Future[Answer] = self._loop.create_future()
+        asked = connection.asked + 1
         try:
             if rest is None:
                 _ask(connection, head, address, method, target, headers, body)
@@ -103,14 +104,14 @@ class Upstream:
             return await _stream(connection, head, (method, target, address.host_header, headers), body, rest)
         except BaseException:
             head.cancel()
-            connection.abort()
+            connection.give_up(asked)  # which an answer that has come whole leaves to whoever asks next
             raise
 
     def send_now(self, head: Asker, address: ReplicaAddress, request: bytes) -> ServerConnection | None:
         """Send a request if nothing has to be waited for.
 
         Args:
-            head: Is given the answer as soon as its head has come, or an error as :meth:`send` raises it.
+            head: Is given the answer, all of it or its head, or an error as :meth:`send` raises it.
             address: Where to.
             request: The whole request, as :func:`request_head` and its body are; one whose answer may have a body.
 

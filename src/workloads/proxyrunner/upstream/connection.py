@@ -37,7 +37,7 @@ class Asker(Protocol):
         ...
 
     def set_result(self, result: Answer, /) -> None:
-        """The head of the answer has come."""
+        """The answer has come: all of it, or its head."""
         ...
 
     def set_exception(self, error: Exception, /) -> None:
@@ -79,6 +79,8 @@ class ServerConnection(asyncio.Protocol):
         self._head_tail = b""
         self._bodiless = self._keep_alive = self._sending = False
         self._room: asyncio.Future[None] | None = None
+        self.asked = 0
+        """How often it was asked."""
         self.idle_since = 0.0
         """When its last exchange ended, by the clock of the loop."""
 
@@ -91,11 +93,12 @@ class ServerConnection(asyncio.Protocol):
         """Write a request.
 
         Args:
-            head: Given the answer as soon as its head has come.
+            head: Given the answer: as soon as its head has come, or together with a small body that follows at once.
             request: The request: all of it, or as much as there is yet.
             bodiless: Whether an answer to this method has no body, whatever its headers say.
             whole: Whether nothing is left to :meth:`write`.
         """
+        self.asked += 1
         self._head = head
         self._bodiless = bodiless
         self._sending = not whole
@@ -124,6 +127,15 @@ class ServerConnection(asyncio.Protocol):
         """Close at once; an answer under way is cut."""
         if self._transport is not None:
             self._transport.abort()
+
+    def give_up(self, asked: int) -> None:
+        """Close at once, unless somebody else asks by now.
+
+        Args:
+            asked: What :attr:`asked` was with the request that is given up.
+        """
+        if self.asked <= asked:
+            self.abort()
 
     def hold(self) -> None:
         """Take nothing more from the server for now."""
@@ -177,7 +189,8 @@ class ServerConnection(asyncio.Protocol):
         aside, self._aside = self._aside, b""
         self._patience.end(self)
         if aside:
-            self._take(aside)
+            end = aside.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+            self._take(aside, self._known.find(aside[:end]), end)
 
     def _take_whole(self, head: AnswerHead, body: bytes) -> None:
         """Take an answer that has come at once."""

@@ -104,6 +104,6 @@ class KnownAnswers:
             head: What they mean.
         """
         if len(text) <= _LONGEST:
-            if len(self._known) >= _MOST:
+            if len(self._known) >= _MOST and text not in self._known:
                 self._known.clear()
             self._known[text] = head
