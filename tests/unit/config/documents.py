@@ -100,7 +100,9 @@ def _documents(draw: st.DrawFn, cls: type[Any], unknown: bool, nulls: bool) -> d
     if cls.__name__ == "ToolOverride":
         document["name"] = "find"
     if unknown:
-        document |= draw(st.dictionaries(texts.filter(lambda key: key not in fields), values, max_size=2))
+        # One key tells that all others go by old names, so it is none without a meaning.
+        meant = fields.keys() | ({cls.__legacy_style__.marker} if cls.__legacy_style__ else set())
+        document |= draw(st.dictionaries(texts.filter(lambda key: key not in meant), values, max_size=2))
     return dict(draw(st.permutations(list(document.items()))))
 
 
