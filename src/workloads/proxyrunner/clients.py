@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Clients",)
 
-_MOMENT = 0.02
+_MOMENT = 0.05
 """Seconds for which a request is not served whose small body is not here, though announced."""
 
 

@@ -25,7 +25,7 @@ __all__ = ("KEEP_ALIVE", "Upstream")
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept. Servers commonly close one after five; to send just then loses the request."""
 
-_MOMENT = 0.01
+_MOMENT = 0.05
 """Seconds for which the head of an answer waits for its body, when that is small."""
 
 
