@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ("Front",)
 
 _OK, _WRONG = 200, 400
-_POST = "POST"
 
 
 class Front:
@@ -90,7 +89,7 @@ class Front:
     def at_once(self, turn: Turn) -> bool:
         """Serve one request that has come whole without a task, if that is possible. Returns whether it is."""
         scope, forwarder = turn.scope, self._forwarder
-        if forwarder is None or scope["method"] != _POST or scope["path"] == HEALTH_PATH:
+        if forwarder is None or scope["method"] != "POST" or scope["path"] == HEALTH_PATH:
             return False
         known: KnownHead | None = scope.get(KNOWN)
         if known is None or not known.allowed:
@@ -108,11 +107,8 @@ class Front:
     def _over(self, express: Express) -> None:
         self._exchanges.end()
         exchange, record = express.exchange, express.record
-        self._meter.answered(_POST, record.status, record.seconds)  # none that lives long goes the short way
-        if express.has_session:
-            self._note_session(_POST, record, exchange.scope["headers"])
-        if self._access.enabled:
-            self._access.write(exchange.scope, record, exchange.body)
+        # None that lives long goes the short way.
+        self._write_down(exchange.scope, record, exchange.body, record.seconds, session=express.has_session)
 
     def _go_on(self, express: Express) -> None:
         """Serve the rest of a request in a task."""
@@ -152,14 +148,22 @@ class Front:
             if not connection.lost:
                 raise
         finally:
-            method, asked = scope["method"], scope["headers"]
-            self._meter.answered(method, record.status, None if record.lives_long(method, asked) else record.seconds)
-            self._note_session(method, record, asked)
-            if self._access.enabled:
-                self._access.write(scope, record, b"" if peek is None else peek.text)
+            seconds = None if record.lives_long(scope["method"], scope["headers"]) else record.seconds
+            self._write_down(scope, record, b"" if peek is None else peek.text, seconds)
+
+    def _write_down(
+        self, scope: Scope, record: Record, text: bytes, seconds: float | None, *, session: bool = True
+    ) -> None:
+        """Count a request that is over, and write it down; without a session there is none to be noted."""
+        method = scope["method"]
+        self._meter.answered(method, record.status, seconds)
+        if session:
+            self._note_session(method, record, scope["headers"])
+        if self._access.enabled:
+            self._access.write(scope, record, text)
 
     def _note_session(self, method: str, record: Record, asked: Headers) -> None:
-        if method == _POST and record.begun_session(asked) is not None:
+        if method == "POST" and record.begun_session(asked) is not None:
             self._meter.sessions_begun += 1
         if self._sessions is not None and _OK <= record.status < _WRONG:
             session = record.session(asked)

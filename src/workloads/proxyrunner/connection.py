@@ -132,17 +132,16 @@ class Connection(asyncio.Protocol):
                 self._farewell.hear(len(data))
             return
         if self._between and not self._turns:
-            if self._aside:
-                data = self._aside + data
+            aside, self._aside = self._aside, b""
+            data = aside + data
             known, end = self._heads.find(data)
             if known is not None and len(data) - end < known.length:
                 # Often the body comes apart from its head. Looked at together they cost less.
-                if not self._aside:
+                if not aside:
                     self._clients.patience.begin(self)
                 self._aside = data
                 return
-            if self._aside:
-                self._aside = b""
+            if aside:
                 self._clients.patience.end(self)
             if known is not None:
                 turn = Turn(self, known.scope(), keep_alive=True, expects=False, body=data[end:])
@@ -252,8 +251,7 @@ class Connection(asyncio.Protocol):
         if not turn.keep_alive:
             self.part(heard=turn.arrived)
             return
-        if self._paused:
-            self.take_more()
+        self.take_more()
         if self._turns:
             self._clients.serve(self._turns[0])
         elif self._refusal:

@@ -136,7 +136,7 @@ class Forwarder:
         target = self._gate.now()
         if isinstance(target, Pool):
             exchange.pool, exchange.visit = target, target.visit_now(exchange)
-            address = None if exchange.visit is None else exchange.visit.place.address
+            address = None if exchange.visit is None else exchange.visit.address
         else:
             address = target
         if address is None:

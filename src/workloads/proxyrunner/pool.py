@@ -318,8 +318,7 @@ class Pool:
             ready = self._ready
             if not ready or (len(ready) > 1 and sought.trail_here() is not None):
                 return None
-            idlest = ready[0] if len(ready) == 1 else self._idlest(None)
-            return Visit(sought, idlest, affinity, None, self._trails, self._shared)
+            return self._visit(sought, self._idlest(None))
         session = affinity.recall(name, sought)
         place = None if session is None else self._holder(affinity, session)
         if session is None or place is None:

@@ -274,8 +274,7 @@ class Turn:
     def _finish(self, head: Head) -> None:
         self.done = True
         self.keep_alive = self.keep_alive and head.keep_alive
-        if self._news is not None:
-            self._news.set()
+        self._wake()
         self._connection.finished(self)
 
     def _write(self, parts: Sequence[Part]) -> None:
