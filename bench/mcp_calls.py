@@ -121,10 +121,10 @@ async def _call(ports: list[int]) -> None:
     from mcp import Client
 
     async with AsyncExitStack() as stack:
-        clients = {
-            port: [await stack.enter_async_context(Client(f"http://127.0.0.1:{port}/mcp")) for _ in range(CLIENTS)]
-            for port in ports
-        }
+        # In turn: connected one way after the other, the last one had 2 % fewer calls to the same server.
+        clients: dict[int, list[Any]] = {port: [] for port in ports}
+        for port in ports * CLIENTS:
+            clients[port].append(await stack.enter_async_context(Client(f"http://127.0.0.1:{port}/mcp")))
         await asyncio.gather(*(_add(client) for each in clients.values() for client in each))
         print(CLIENTS, flush=True)
         lines = await standard_input()
