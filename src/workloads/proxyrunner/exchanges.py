@@ -20,10 +20,7 @@ class Exchanges:
         self._requests = 0
         self._streams: dict[object, Callable[[], object]] = {}
         self._ending = False
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._gone = asyncio.Event()
-        self._gone.set()
+        self._none = asyncio.Event()  # set whenever the last request has ended; cleared by who waits for that
         self.on_gone: Callable[[], object] | None = None
         """Called whenever the last exchange has ended, and no stream is left."""
 
@@ -39,16 +36,15 @@ class Exchanges:
 
     def begin(self) -> None:
         """An exchange begins."""
-        if not self._requests:
-            self._idle.clear()
-            self._gone.clear()
         self._requests += 1
 
     def end(self) -> None:
         """An exchange has ended."""
         self._requests -= 1
         if not self._requests:
-            self._settle()
+            self._none.set()
+            if self.on_gone is not None and not self._streams:
+                self.on_gone()
 
     @contextmanager
     def stream(self, end: Callable[[], object]) -> Generator[None]:
@@ -70,15 +66,14 @@ class Exchanges:
 
     async def finish(self) -> None:
         """Wait until every exchange that ends by itself has ended, then end the streams and wait for those."""
-        await self._idle.wait()
+        while self._requests:
+            await self._none_left()
         self._ending = True
         for end in list(self._streams.values()):
             end()
-        await self._gone.wait()
+        while self._streams or self._requests:
+            await self._none_left()
 
-    def _settle(self) -> None:
-        self._idle.set()
-        if not self._streams:
-            self._gone.set()
-            if self.on_gone is not None:
-                self.on_gone()
+    async def _none_left(self) -> None:
+        self._none.clear()
+        await self._none.wait()
