@@ -19,7 +19,7 @@ import pytest
 from tests.support.raw_http import read_body, read_head
 
 from workloads import RunConfig
-from workloads.proxyrunner import ProxyRunner, ReplicaAddress, assembly, forward
+from workloads.proxyrunner import ProxyRunner, ReplicaAddress, assembly, sender
 from workloads.proxyrunner import gate as gates
 from workloads.proxyrunner.bridge import app as bridge
 
@@ -205,6 +205,6 @@ def _quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assembly, "INTERVAL", 3600.0)
         patch.setattr(gates, "HOLD", 0.05)
-        for module in (forward, bridge):
+        for module in (sender, bridge):
             patch.setattr(module, "_RETRY_PAUSE", 0.005)
         yield

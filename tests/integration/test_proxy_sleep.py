@@ -195,7 +195,7 @@ def test_a_probe_of_the_era_is_held_while_it_wakes(transport):
 
 
 @pytest.mark.parametrize(
-    ("transport", "place"), [("streamable-http", "forward"), ("stdio", "bridge.app")], ids=["http", "stdio"]
+    ("transport", "place"), [("streamable-http", "sender"), ("stdio", "bridge.app")], ids=["http", "stdio"]
 )
 def test_a_probe_of_the_era_never_learns_that_waking_took_too_long(transport, place, monkeypatch):
     """The connection is closed instead: any answer would make the client speak the old protocol for good."""
