@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.clients import Clients
+    from workloads.proxyrunner.heads import KnownHead
     from workloads.proxyrunner.upstream.framing import Part
 
 __all__ = ("Connection",)
@@ -73,7 +74,8 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._between = True  # the parser has seen no part of a request whose end it has not seen
         self._heads = KnownHeads()
-        self._aside = b""  # a request whose head is known, until its body has come as well
+        # A request whose head is known, where that ends, and all that has come of it: until its body has, too.
+        self._aside: tuple[KnownHead, int, bytes] | None = None
         self._farewell: Farewell | None = None
         self._resuming = self._paused = self._deaf = False
         self._refusal = b""
@@ -107,8 +109,7 @@ class Connection(asyncio.Protocol):
         self._turns.clear()
         for turn in turns:
             turn.leave()
-        self._parser = self._incoming = None
-        self._aside = b""
+        self._parser = self._incoming = self._aside = None
         if self._farewell is not None:
             self._farewell.over()
         self._clients.left(self)
@@ -132,23 +133,28 @@ class Connection(asyncio.Protocol):
                 self._farewell.hear(len(data))
             return
         if self._between and not self._turns:
-            aside, self._aside = self._aside, b""
-            data = aside + data
-            known, end = self._heads.find(data)
-            if known is not None and len(data) - end < known.length:
-                # Often the body comes apart from its head. Looked at together they cost less.
-                if not aside:
-                    self._clients.patience.begin(self)
-                self._aside = data
-                return
-            if aside:
-                self._clients.patience.end(self)
+            aside, self._aside = self._aside, None
+            if aside is None:
+                known, end = self._heads.find(data)
+            else:
+                known, end, begun = aside
+                data = begun + data
             if known is not None:
-                turn = Turn(self, known.scope(), keep_alive=True, expects=False, body=data[end:])
-                turn.scope[CONNECTION] = turn
-                self._turns.append(turn)
-                self._clients.serve(turn)
-                return
+                missing = known.length - (len(data) - end)
+                if missing > 0:
+                    # Often the body comes apart from its head. Looked at together they cost less.
+                    if aside is None:
+                        self._clients.patience.begin(self)
+                    self._aside = known, end, data
+                    return
+                if aside is not None:
+                    self._clients.patience.end(self)
+                if not missing:
+                    turn = Turn(self, known.scope(), keep_alive=True, expects=False, body=data[end:])
+                    turn.scope[CONNECTION] = turn
+                    self._turns.append(turn)
+                    self._clients.serve(turn)
+                    return
         self._take(data)
         if self._awaited is not None and self._awaited.arrived:
             self.waited()
@@ -156,9 +162,10 @@ class Connection(asyncio.Protocol):
     def waited(self) -> None:
         """The body is here that was waited for, or too late: have its request served."""
         self._clients.patience.end(self)
-        aside, self._aside = self._aside, b""
-        if aside and not self._deaf:
-            self._take(aside, known=True)
+        aside, self._aside = self._aside, None
+        if aside is not None and not self._deaf:
+            _, _, begun = aside
+            self._take(begun, known=True)
         turn, self._awaited = self._awaited, None
         if turn is not None and not turn.lost:
             self._clients.serve(turn)
@@ -259,7 +266,7 @@ class Connection(asyncio.Protocol):
 
     def leave(self) -> None:
         """Close once all answers that are due have been sent; without any, stay."""
-        if self._aside:
+        if self._aside is not None:
             self.waited()
         if self._turns:
             self._turns[-1].keep_alive = False
@@ -267,14 +274,14 @@ class Connection(asyncio.Protocol):
 
     def end(self) -> None:
         """Close as soon as no answer is due."""
-        if self._turns or self._aside:
+        if self._turns or self._aside is not None:
             self.leave()
         elif self._farewell is None:
             self.part(heard=self._incoming is None)
 
     def expire(self, deadline: float) -> None:
         """Close if the client has sent no whole request since a time, by the clock of the loop."""
-        if not self._turns and not self._aside and self.idle_since <= deadline:
+        if not self._turns and self._aside is None and self.idle_since <= deadline:
             self._transport.close()
 
     def give_up(self, now: float, patience: float) -> None:

@@ -67,7 +67,8 @@ class ServerConnection(asyncio.Protocol):
         self._on_lost = on_lost
         self._known = known
         self._patience = patience
-        self._aside = b""  # an answer whose head is known, until its body has come as well
+        # An answer's head that is known, where it ends, and all that has come of the answer: until its body has, too.
+        self._aside: tuple[AnswerHead, int, bytes] | None = None
         self._parser: Any = None
         self._transport: asyncio.Transport | None = None
         self._head: Asker | None = None
@@ -163,21 +164,23 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
-        aside, self._aside = self._aside, b""
-        data = aside + data
+        aside, self._aside = self._aside, None
         known, at, brief, size = None, 0, 0, 0
-        if self._head is not None and not self._head_size:
+        if aside is not None:
+            known, at, begun = aside
+            data = begun + data
+        elif self._head is not None and not self._head_size:
             at = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
             known = self._known.find(data[:at])
-            if known is not None and not self._bodiless:
-                brief, size = known.brief, len(data) - at
-        if size < brief:
-            # Often the body comes apart from its head. Looked at together they cost less.
-            if not aside:
-                self._patience.begin(self)
-            self._aside = data
-            return
-        if aside:
+        if known is not None and not self._bodiless:
+            brief, size = known.brief, len(data) - at
+            if size < brief:
+                # Often the body comes apart from its head. Looked at together they cost less.
+                if aside is None:
+                    self._patience.begin(self)
+                self._aside = known, at, data
+                return
+        if aside is not None:
             self._patience.end(self)
         if known is not None and size == brief > 0:
             self._take_whole(known, data[at:])
@@ -186,11 +189,11 @@ class ServerConnection(asyncio.Protocol):
 
     def waited(self) -> None:
         """The body has not come in time that is usually small, and soon there."""
-        aside, self._aside = self._aside, b""
+        aside, self._aside = self._aside, None
         self._patience.end(self)
-        if aside:
-            end = aside.find(_END_OF_HEAD) + len(_END_OF_HEAD)
-            self._take(aside, self._known.find(aside[:end]), end)
+        if aside is not None:
+            known, at, begun = aside
+            self._take(begun, known, at)
 
     def _take_whole(self, head: AnswerHead, body: bytes) -> None:
         """Take an answer that has come at once."""
