@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ __all__ = ("end_containers", "remove_container", "remove_containers")
 
 _LIVING = ("running", "paused", "restarting")
 _AT_ONCE = 8
+_BUSY = "device or resource busy"
+"""What Podman says where a process that ends still holds a mount of the container (containers/podman#11594)."""
+_TRIES, _PAUSE = 10, 0.2
+"""How often that is tried, and the seconds between."""
 
 
 def end_containers(engine: Engine, owner: Owner, name: str, grace: float) -> None:
@@ -77,13 +82,20 @@ def remove_container(engine: Engine, name: str, container: str) -> None:
     from docker.errors import APIError, NotFound
 
     with engine.client("cannot remove its container", name=name) as client:
-        try:
-            client.remove_container(container, v=True, force=True)
-        except NotFound:
-            return
-        except APIError as error:
-            if error.status_code != 409 or "already in progress" not in str(error.explanation):
-                raise
+        for left in reversed(range(_TRIES)):
+            try:
+                client.remove_container(container, v=True, force=True)
+            except NotFound:
+                return
+            except APIError as error:
+                said = str(error.explanation)
+                if error.status_code == 409 and "already in progress" in said:
+                    return
+                if not left or _BUSY not in said:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return
 
 
 def _end(engine: Engine, name: str, container: Mapping[str, Any], grace: float) -> None:
