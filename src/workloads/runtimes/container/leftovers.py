@@ -13,6 +13,8 @@ from workloads.runtimes.container.listing import listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from docker import APIClient
+
     from workloads.runtimes.container.engine import Engine
     from workloads.runtimes.protocol import Owner
 
@@ -79,23 +81,31 @@ def remove_container(engine: Engine, name: str, container: str) -> None:
         WorkloadFailedError: The engine cannot remove it.
         RuntimeUnavailableError: The engine does not answer.
     """
-    from docker.errors import APIError, NotFound
+    from docker.errors import APIError
 
     with engine.client("cannot remove its container", name=name) as client:
-        for left in reversed(range(_TRIES)):
+        for _ in range(_TRIES - 1):
             try:
-                client.remove_container(container, v=True, force=True)
-            except NotFound:
-                return
+                _remove(client, container)
             except APIError as error:
-                said = str(error.explanation)
-                if error.status_code == 409 and "already in progress" in said:
-                    return
-                if not left or _BUSY not in said:
+                if _BUSY not in str(error.explanation):
                     raise
-                time.sleep(_PAUSE)
             else:
                 return
+            time.sleep(_PAUSE)
+        _remove(client, container)
+
+
+def _remove(client: APIClient, container: str) -> None:
+    from docker.errors import APIError, NotFound
+
+    try:
+        client.remove_container(container, v=True, force=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409 or "already in progress" not in str(error.explanation):
+            raise
 
 
 def _end(engine: Engine, name: str, container: Mapping[str, Any], grace: float) -> None:
