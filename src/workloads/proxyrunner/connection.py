@@ -139,22 +139,21 @@ class Connection(asyncio.Protocol):
             else:
                 known, end, begun = aside
                 data = begun + data
-            if known is not None:
-                missing = known.length - (len(data) - end)
-                if missing > 0:
-                    # Often the body comes apart from its head. Looked at together they cost less.
-                    if aside is None:
-                        self._clients.patience.begin(self)
-                    self._aside = known, end, data
-                    return
-                if aside is not None:
-                    self._clients.patience.end(self)
-                if not missing:
-                    turn = Turn(self, known.scope(), keep_alive=True, expects=False, body=data[end:])
-                    turn.scope[CONNECTION] = turn
-                    self._turns.append(turn)
-                    self._clients.serve(turn)
-                    return
+            missing = 0 if known is None else known.length - (len(data) - end)
+            if known is not None and missing > 0:
+                # Often the body comes apart from its head. Looked at together they cost less.
+                if aside is None:
+                    self._clients.patience.begin(self)
+                self._aside = known, end, data
+                return
+            if aside is not None:
+                self._clients.patience.end(self)
+            if known is not None and not missing:
+                turn = Turn(self, known.scope(), keep_alive=True, expects=False, body=data[end:])
+                turn.scope[CONNECTION] = turn
+                self._turns.append(turn)
+                self._clients.serve(turn)
+                return
         self._take(data)
         if self._awaited is not None and self._awaited.arrived:
             self.waited()
@@ -164,8 +163,7 @@ class Connection(asyncio.Protocol):
         self._clients.patience.end(self)
         aside, self._aside = self._aside, None
         if aside is not None and not self._deaf:
-            _, _, begun = aside
-            self._take(begun, known=True)
+            self._take(aside[-1], known=True)
         turn, self._awaited = self._awaited, None
         if turn is not None and not turn.lost:
             self._clients.serve(turn)
