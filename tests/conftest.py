@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio.constants
 import compileall
 import gc
+import itertools
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -24,6 +27,9 @@ settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True
 settings.register_profile("dev", deadline=None, max_examples=40)
 settings.register_profile("deep", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# In debug mode asyncio notes where each callback comes from. Ten frames of each take longer than many tests.
+asyncio.constants.DEBUG_STACK_DEPTH = 1
 
 # Variables that would let the machine, or the user's shell, decide how a test ends.
 _FOREIGN = (
@@ -93,6 +99,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(message)
 
 
+_count = itertools.count()
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test alone. As every test has one, it is made with less ado than that of pytest."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}-{next(_count)}"
+    path.mkdir(mode=0o700)
+    return path
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable of the user's reaches a test, and no test reaches the user's state.
@@ -106,9 +124,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     for name, folder in (("XDG_STATE_HOME", "state"), ("XDG_DATA_HOME", "data"), ("XDG_RUNTIME_DIR", "run")):
-        path = home / folder
-        path.mkdir(mode=0o700)
-        monkeypatch.setenv(name, str(path))
+        monkeypatch.setenv(name, str(home / folder))
+    # The others are made when they are needed; this one is there from the time a user logs in.
+    home.joinpath("run").mkdir(mode=0o700)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ that was told to end takes one. Nothing is excused but what :data:`KNOWN_THREADS
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -44,7 +45,8 @@ class Snapshot:
 
     @classmethod
     def take(cls) -> Snapshot:
-        return cls(set(threading.enumerate()), children(), open_files(), latest(), processes())
+        newest = latest()
+        return cls(set(threading.enumerate()), children(), open_files(), newest, processes(newest))
 
     def leaks(self, folder: Path) -> list[str]:
         """Describe what is there now and was not then, and live processes that know the test's folder."""
@@ -114,12 +116,17 @@ def open_files() -> dict[int, str]:
 
 def latest() -> str:
     """The newest process: while it is the same, nobody has started any, and to look at all of them is for nothing."""
-    return _PROC.joinpath("loadavg").read_text().split()[-1] if _HAS_PROC else ""
+    if not _HAS_PROC:
+        return ""
+    with open("/proc/loadavg", "rb", buffering=0) as told:
+        return told.read().split()[-1].decode()
 
 
-def processes() -> frozenset[str]:
-    """The pids of all processes."""
-    return frozenset(filter(str.isdigit, os.listdir(_PROC))) if _HAS_PROC else frozenset()
+@functools.lru_cache(maxsize=1)
+def processes(newest: str) -> frozenset[str]:
+    """The pids of all processes, and perhaps of some that have ended since this one was the newest."""
+    del newest  # what the answer depends on
+    return frozenset(filter(str.isdigit, os.listdir("/proc"))) if _HAS_PROC else frozenset()
 
 
 def strays(folder: Path, since: frozenset[str] = frozenset()) -> set[int]:
@@ -131,7 +138,7 @@ def strays(folder: Path, since: frozenset[str] = frozenset()) -> set[int]:
     """
     mark = os.fsencode(folder)
     found: set[int] = set()
-    for pid in processes() - since - {str(os.getpid())}:
+    for pid in processes(latest()) - since - {str(os.getpid())}:
         about = _PROC / pid
         with contextlib.suppress(OSError):
             # A kernel thread and a zombie have no command line.
