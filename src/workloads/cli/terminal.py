@@ -74,10 +74,13 @@ class _Lines:
     """Progress off a terminal: a line for each new message."""
 
     def __init__(self, message: str) -> None:
+        self._told = ""
         self.tell(message)
 
     def tell(self, text: str) -> None:
-        click.echo(text, err=True)
+        if text != self._told:
+            self._told = text
+            click.echo(text, err=True)
 
     def result(self, text: str, *, err: bool = False) -> None:
         click.echo(text, err=err)
