@@ -81,6 +81,7 @@ class Activator(Generic[T]):
         self._begun = False
         self._changing = False
         self._waking = False
+        self._torn = False  # of the servers something may be left that neither serves nor sleeps
         self._retired = False
         self._failures = 0
         self._retry_at = 0.0
@@ -145,7 +146,7 @@ class Activator(Generic[T]):
         """
         if not self._begun:
             return  # run() is about to start it: the idle timeout may be over before it comes to that
-        if self._keeper is not None and self._frozen is None:
+        if self._keeper is not None and self._frozen is None and not self._torn:
             return
         # Whoever comes meanwhile waits too: a server that fails at once is not started for every request.
         await asyncio.sleep(self._retry_at - asyncio.get_running_loop().time())
@@ -153,12 +154,17 @@ class Activator(Generic[T]):
             return
         self._changing = self._waking = True
         try:
+            await self._clear()
             await self._woken(self._start())
         finally:
             self._changing = False
 
     async def enable(self) -> None:
-        """Sleep: return when the servers are frozen, or have ended."""
+        """Sleep: return when the servers are frozen, or have ended.
+
+        Raises:
+            TimeoutError: They could not be; they serve nobody any more, and are ended before they are woken.
+        """
         if self._keeper is None or self._frozen is not None:
             return
         self._changing = True
@@ -170,6 +176,9 @@ class Activator(Generic[T]):
             else:
                 await self._end(self._keeper)
             self._tell(WorkloadStatus.RUNNING, ASLEEP)
+        except WorkloadsError as error:
+            self._torn = True
+            raise TimeoutError(str(error)) from error  # to the controller: nobody knows what holds now
         finally:
             self._changing = False
 
@@ -214,11 +223,11 @@ class Activator(Generic[T]):
     def _ended(self, keeping: asyncio.Task[None]) -> None:
         if not keeping.cancelled():
             keeping.exception()  # whoever wants it asks the task; it counts as seen in any case
-        if not self._changing and self._frozen is None:
+        if not self._changing and self._frozen is None and not self._torn:
             self._over.set()
 
     async def _thaw(self, target: T) -> bool:
-        """Let frozen servers go on; end them when not all of them can."""
+        """Let frozen servers go on; returns whether all of them do, else they are to be ended."""
         assert self._keeper is not None
         self._changing = True
         try:
@@ -230,13 +239,21 @@ class Activator(Generic[T]):
                 self.gate.open(target)
                 self._tell(WorkloadStatus.RUNNING, "")
                 return True
-            await self._end(self._keeper)
+            self._torn = True
         except WorkloadsError as error:
             # What it depends on cannot be woken; it stays frozen, with all that it knows.
             raise self._failed(error) from None
         finally:
             self._changing = False
         return False
+
+    async def _clear(self) -> None:
+        """End what is left of servers that could neither be put to sleep nor go on."""
+        if self._torn and self._keeper is not None:
+            try:
+                await self._end(self._keeper)
+            except WorkloadsError as error:
+                raise self._failed(error) from None
 
     async def _end(self, keeper: SleepyKeeper) -> None:
         keeping = self._keeping
@@ -248,6 +265,7 @@ class Activator(Generic[T]):
         await asyncio.wait({keeping})
         await keeper.stop()  # one that was still being started when it was told to end
         self._keeper = self._keeping = None
+        self._torn = False
 
     async def _woken(self, keeping: asyncio.Task[None]) -> None:
         ready = asyncio.ensure_future(self._ready.wait())
