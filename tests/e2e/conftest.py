@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 import workloads
@@ -16,3 +18,11 @@ def manager():
         finally:
             names = [workload.name for workload in manager.list_workloads(all=True)]
             manager.delete_workloads(names, grace=5).wait(30)
+
+
+@pytest.fixture
+def hears_hangups():
+    """What is started hears SIGHUP, also where this run does not, as under nohup."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, former)

@@ -215,6 +215,7 @@ def test_ctrl_c_while_waiting_for_ready_leaves_the_workload_starting():
 
 
 @pytest.mark.needs("linux")
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_in_the_foreground_a_signal_ends_the_workload_and_its_server(tmp_path, number):
     with start("run", "quick", "--foreground", "--", *QUICK, "--say", "hello \x1b[1m") as process:

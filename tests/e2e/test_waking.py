@@ -70,6 +70,7 @@ def test_a_command_keeps_it_awake_until_it_ends_and_gives_its_exit_code(manager,
     assert "running (asleep)" in run("list")[0]
 
 
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_reaches_the_command_which_may_take_its_time(number, manager, tmp_path):
     manager.run_workload_detached(quick(idle_timeout=IDLE), wait=20)
@@ -81,6 +82,13 @@ def test_a_signal_reaches_the_command_which_may_take_its_time(number, manager, t
         holding.send_signal(number)
         assert holding.wait(20) == 9
     wait_until(lambda: is_asleep(manager, "quick"))
+
+
+def test_a_signal_that_is_ignored_here_is_ignored_by_the_command_too(manager, hears_hangups):
+    manager.run_workload_detached(quick(), wait=20)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    with start("hold", "quick", "--", "sh", "-c", "kill -HUP $$ $PPID; exit 5") as holding:
+        assert holding.wait(20) == 5
 
 
 def test_the_hold_ends_with_whoever_holds_however_that_ends(manager, tmp_path):

@@ -26,6 +26,8 @@ _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 def run_child(command: Sequence[str]) -> int:
     """Run a program to its end, on this terminal, and pass on to it what this process is told by signals.
 
+    Signals that are ignored here, as under nohup, are ignored by the program too.
+
     Args:
         command: The program and its arguments.
 
@@ -54,7 +56,8 @@ class _Signals:
 
     def __enter__(self) -> Self:
         for number in (*_PASSED_ON, *_FROM_TERMINAL):
-            self._former[number] = signal.signal(number, self._take)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # which a program inherits, unlike a handler
+                self._former[number] = signal.signal(number, self._take)
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -76,7 +76,8 @@ def drain_on_signals() -> Generator[None]:
 
     For a command that waits, in its main thread. It is interrupted once, by an exception that goes no further than this
     block, so that it ends with exit code 0 unless the drain fails. Further signals change nothing, but that a second
-    Ctrl-C ends the command at once. SIGQUIT also writes the stack of every thread to standard error.
+    Ctrl-C ends the command at once. SIGQUIT also writes the stack of every thread to standard error. SIGHUP stays
+    ignored where it was, as under nohup.
     """
     asked = False
 
@@ -91,7 +92,7 @@ def drain_on_signals() -> Generator[None]:
         if number == signal.SIGINT:
             raise KeyboardInterrupt
 
-    former = {number: signal.signal(number, interrupt) for number in (*_SIGNALS, signal.SIGHUP)}
+    former = {number: signal.signal(number, interrupt) for number in (*_SIGNALS, *_hangup())}
     try:
         yield
     except _AskedToEndError:
@@ -106,7 +107,7 @@ def exit_on_termination() -> Generator[None]:
     """Meanwhile SIGTERM, SIGHUP and SIGQUIT end the command as Ctrl-C does: by an exception, so that it cleans up.
 
     For a command that waits, in its main thread. The exit code is that of the signal, 128 and its number. SIGQUIT also
-    writes the stack of every thread to standard error.
+    writes the stack of every thread to standard error. SIGHUP stays ignored where it was, as under nohup.
     """
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
@@ -115,9 +116,14 @@ def exit_on_termination() -> Generator[None]:
             faulthandler.dump_traceback(file=sys.stderr)
         sys.exit(128 + number)
 
-    former = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)}
+    former = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGQUIT, *_hangup())}
     try:
         yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+def _hangup() -> tuple[signal.Signals, ...]:
+    """SIGHUP, unless whoever started this wants it to go on after a hangup."""
+    return () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
