@@ -113,6 +113,29 @@ def test_an_issuer_that_is_away_is_not_an_invalid_token(issuer):
     run(body())
 
 
+def test_all_who_wait_for_an_issuer_that_is_away_wait_for_one_look(issuer):
+    async def body():
+        validator = TokenValidator(config(issuer))
+        issuer.down = True
+        outcomes = await asyncio.gather(*[validator.identity(issuer.token()) for _ in range(8)], return_exceptions=True)
+        assert [type(each) for each in outcomes] == [IssuerUnavailableError] * 8
+        assert issuer.fetched == ["/.well-known/openid-configuration"]
+
+    run(body())
+
+
+def test_who_leaves_takes_the_keys_from_nobody(issuer):
+    async def body():
+        validator = TokenValidator(config(issuer))
+        leaving, staying = (asyncio.create_task(validator.identity(issuer.token())) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert (await staying).subject == "ana"
+        assert leaving.cancelled()
+
+    run(body())
+
+
 def test_an_issuer_in_a_private_network_needs_a_word(issuer):
     with pytest.raises(IssuerUnavailableError, match="AllowPrivateIP"):
         outcome(TokenValidator(config(issuer, allow_private_ip=False)), issuer.token())

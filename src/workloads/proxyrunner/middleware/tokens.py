@@ -70,8 +70,7 @@ class TokenValidator:
         self._jwt = jwt
         self._config = config
         self._clock = clock
-        self._keys: PyJWKClient | None = None
-        self._opening = asyncio.Lock()
+        self._keys: asyncio.Future[PyJWKClient] | None = None
         self._known: LRUCache[bytes, tuple[float, Identity]] = LRUCache(_KEPT)
 
     async def identity(self, token: str) -> Identity:
@@ -95,12 +94,16 @@ class TokenValidator:
         return identity
 
     async def _opened(self) -> PyJWKClient:
-        async with self._opening:
-            keys = self._keys
-            if keys is None:
-                keys = await in_thread(self._find_keys)
-                self._keys = keys
-            return keys
+        """The keys, looked for once for all who wait: in turn, the last would wait as often as there are others."""
+        keys = self._keys
+        if keys is None:
+            keys = self._keys = in_thread(self._find_keys)
+            keys.add_done_callback(self._looked)
+        return await asyncio.shield(keys)
+
+    def _looked(self, keys: asyncio.Future[PyJWKClient]) -> None:
+        if keys.exception() is not None:
+            self._keys = None  # whoever comes next looks again
 
     def _find_keys(self) -> PyJWKClient:
         """Learn where the issuer's keys are (OpenID Connect Discovery 1.0, section 4). Blocks."""
