@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,13 +48,18 @@ class AsyncMemory:
         return stored if first else ()
 
     async def update(self, name: str, current: Callable[[str], StoredDisable | None]) -> None:
-        """As ``Memory.update``. Written to the end even when the caller is cancelled."""
+        """As ``Memory.update``. Written to the end however often the caller is cancelled, which waits for that."""
         if self._store is None:
             return
-        async with self._lock:
-            writing = in_thread("store", partial(write, self._store, name, current(name)))
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await asyncio.wait({writing})  # nothing else may be written meanwhile
-                raise
+        writing = asyncio.ensure_future(self._write(self._store, name, current))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            while not writing.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({writing})
+            raise
+
+    async def _write(self, store: DisableStore, name: str, current: Callable[[str], StoredDisable | None]) -> None:
+        async with self._lock:  # nothing else may be written meanwhile
+            await in_thread("store", partial(write, store, name, current(name)))

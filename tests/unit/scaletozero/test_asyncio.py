@@ -224,6 +224,44 @@ def test_a_cancelled_disable_is_not_in_force():
     run(body())
 
 
+class SlowStore(FileDisableStore):
+    """A store whose disk takes its time to write a name."""
+
+    def __init__(self, folder) -> None:
+        super().__init__(folder)
+        self.begun, self.go, self.done = threading.Event(), threading.Event(), threading.Event()
+
+    def put(self, disable) -> None:
+        self.begun.set()
+        assert self.go.wait(30)
+        super().put(disable)
+        self.done.set()
+
+
+def test_what_is_remembered_last_is_what_holds_however_often_who_asks_is_cancelled(tmp_path):
+    store = SlowStore(tmp_path / "disables")
+
+    async def body() -> None:
+        async with aio.DebouncedController(AsyncToggler(), cooldown=0, store=store) as controller:
+            disabling = asyncio.create_task(controller.disable())
+            await until(store.begun.is_set)
+            enabling = asyncio.create_task(controller.enable())
+            for _ in range(3):
+                await asyncio.sleep(0)
+                disabling.cancel()
+                enabling.cancel()
+            await asyncio.sleep(0)
+            store.go.set()
+            await asyncio.wait({disabling, enabling})
+            assert disabling.cancelled()
+            assert enabling.cancelled()
+            assert controller.status().disables == ()
+
+    run(body())
+    assert store.done.wait(30)
+    assert store.load() == []
+
+
 def test_togglers_of_the_wrong_kind_are_refused():
     async def body() -> None:
         async with aio.DebouncedController(Toggler()) as controller:
