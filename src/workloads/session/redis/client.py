@@ -17,15 +17,18 @@ try:
     from redis.asyncio.sentinel import SentinelConnectionPool
     from redis.backoff import NoBackoff
     from redis.driver_info import DriverInfo
+    from redis.exceptions import ConnectionError as RedisConnectionError
     from redis.exceptions import RedisError
     from redis.maint_notifications import MaintNotificationsConfig
 except ImportError as error:
     raise MissingDependencyError("redis", "RedisStorage") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
-__all__ = ("close_client", "connection_options", "describe", "drop", "is_cluster", "is_sentinel", "open_client")
+__all__ = (
+    "close_client", "connection_options", "describe", "drop", "is_cluster", "is_sentinel", "open_client", "whole",
+)  # fmt: skip
 
 # redis-py's types are partly missing and partly too narrow for options that are put together.
 _Redis: Any = sdk.Redis
@@ -134,6 +137,25 @@ def describe(client: Any) -> Target:
         return Target(kind="unix", path=options["path"], **fields)
     address = str(options.get("host", "localhost")), int(options.get("port", 6379))
     return Target(kind="server", addresses=(address,), **fields)
+
+
+@contextlib.asynccontextmanager
+async def whole(client: Any) -> AsyncGenerator[None, None]:
+    """With a client that knows its cluster, and for which a connection that is gone is no defect.
+
+    Args:
+        client: The client of a cluster.
+
+    Raises:
+        redis.exceptions.RedisError: The cluster cannot be asked.
+    """
+    try:
+        # A command that it is given before goes to any server, and is sent on from there.
+        await client.initialize()
+        yield
+    except AttributeError as error:
+        # When one task finds a server away, redis-py closes connections that others are about to use.
+        raise RedisConnectionError("the connection was closed") from error
 
 
 async def close_client(client: Any) -> None:

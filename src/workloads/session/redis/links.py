@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from redis.client import NEVER_DECODE
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
-from workloads.session.redis.client import is_cluster
+from workloads.session.redis.client import is_cluster, whole
 from workloads.session.redis.line import Argument, Line, pack, pack_look
 from workloads.session.redis.scripts import PEEK, TOUCH, Script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from workloads.session.redis.target import Target
 
@@ -165,7 +163,7 @@ class _ClusterLink:
         self._client = client
 
     async def ask(self, *command: Argument) -> Any:
-        async with self._whole():
+        async with whole(self._client):
             return await self._client.execute_command(*command, **{NEVER_DECODE: True})
 
     async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
@@ -187,22 +185,11 @@ class _ClusterLink:
     async def close(self) -> None:
         """It has nothing of its own."""
 
-    @asynccontextmanager
-    async def _whole(self) -> AsyncGenerator[None, None]:
-        """With a client that knows the cluster, and for which a connection that is gone is no defect."""
-        try:
-            # A command that it is given before goes to any server, and is sent on from there.
-            await self._client.initialize()
-            yield
-        except AttributeError as error:
-            # When one task finds a server away, redis-py closes connections that others are about to use.
-            raise RedisConnectionError("the connection was closed") from error
-
     async def _ask_all(self, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
         pipeline = self._client.pipeline()
         for command in commands:
             pipeline.execute_command(*command, **{NEVER_DECODE: True})
-        async with self._whole():
+        async with whole(self._client):
             answers = await pipeline.execute(raise_on_error=False)
         for position, answer in enumerate(answers):
             if isinstance(answer, ResponseError) and str(answer).startswith(_WRONG_TYPE):

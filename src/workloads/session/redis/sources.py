@@ -6,7 +6,7 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from workloads.session.redis.client import connection_options, is_cluster, is_sentinel
+from workloads.session.redis.client import connection_options, is_cluster, is_sentinel, whole
 from workloads.session.redis.reasons import FAILURES
 from workloads.session.redis.tracker import Tracker
 
@@ -115,8 +115,8 @@ class _ClusterSource(_Watch):
         self._trackers: dict[Address, Tracker] = {}
 
     async def open(self, listener: Listener) -> None:
-        await self._client.initialize()
-        nodes = self._client.get_primaries()
+        async with whole(self._client):
+            nodes = self._client.get_primaries()
         slots = await self._slots(nodes[0])
         await self._follow(slots, listener)
         self._start(listener)
@@ -149,7 +149,8 @@ class _ClusterSource(_Watch):
 
     async def _slots(self, node: Any) -> Slots:
         """Which master has which slots, as a node sees it."""
-        answer = await self._client.execute_command("CLUSTER SLOTS", target_nodes=node)
+        async with whole(self._client):
+            answer = await self._client.execute_command("CLUSTER SLOTS", target_nodes=node)
         return frozenset(
             (first, last, self._client.nodes_manager.remap_host_port(primary[0] or node.host, int(primary[1])))
             for (first, last), primary in ((slots, owners["primary"]) for slots, owners in answer.items())
