@@ -57,8 +57,10 @@ class Dependencies:
         if self._held:
             return
         tasks = [asyncio.create_task(self._hold(name, path)) for name, path in self._sockets.items()]
+        wanted = False
         try:
             await asyncio.wait(tasks)
+            wanted = True
         except asyncio.CancelledError:
             for task in tasks:
                 task.cancel()
@@ -66,7 +68,7 @@ class Dependencies:
             raise
         finally:
             self._held = [task.result() for task in tasks if not task.cancelled() and task.exception() is None]
-            if len(self._held) < len(tasks):
+            if not wanted or len(self._held) < len(tasks):
                 self.release()
         problems = [str(error) for task in tasks if (error := task.exception()) is not None]
         if problems:

@@ -45,18 +45,23 @@ async def taken_in_thread(take: Callable[[], T], give_back: Callable[[T], object
     """Run a blocking call in a new thread that takes something.
 
     Args:
-        take: The call. Who is cancelled waits for its end, for it cannot be called back.
+        take: The call. Who is cancelled waits for its end, for it cannot be called back, unless it is cancelled again.
         give_back: What is done with its result then.
 
     Returns:
         Its result.
     """
     outcome = in_thread(take)
+
+    def back(taken: asyncio.Future[T]) -> None:
+        with contextlib.suppress(Exception):  # it took nothing
+            give_back(taken.result())
+
     try:
         return await asyncio.shield(outcome)
     except asyncio.CancelledError:
-        with contextlib.suppress(Exception):  # it took nothing
-            give_back(await outcome)
+        outcome.add_done_callback(back)  # whoever is cancelled again does not wait for it
+        await asyncio.wait({outcome})
         raise
 
 
