@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 from workloads._core import changes, process
 from workloads._core.paths import Paths
 from workloads.config import RunConfig
-from workloads.errors import GroupNotFoundError
+from workloads.errors import GroupNotFoundError, InsecureStateError
 from workloads.groups import Group
 from workloads.managers.feeds import Feeds
 from workloads.managers.inventory import Inventory
@@ -59,6 +59,37 @@ def test_folders_that_do_not_exist_yet_are_seen_when_they_come(inventory):
         assert told(watch, 1) == [(SYNCED, "")]
         save(inventory, "a")
         assert told(watch, 1) == [(ADDED, "a")]
+
+
+def test_a_file_that_cannot_be_read_is_told_as_in_lists_and_ends_no_watch(inventory):
+    for name in ("a", "b"):
+        save(inventory, name)
+    with WorkloadWatch(inventory) as watch:
+        told(watch, 3)
+        file = inventory.paths.runconfigs / "a.json"
+        kept = file.rename(file.with_name("kept"))
+        file.symlink_to(kept)
+        event = next(watch)
+        assert (event.type, event.workload) == (MODIFIED, inventory.everything()[0])
+        assert event.workload.status is WorkloadStatus.ERROR
+        assert "is a symbolic link" in event.workload.status_context
+        kept.replace(file)
+        assert told(watch, 1) == [(MODIFIED, "a")]
+
+
+@pytest.mark.needs("linux")
+def test_a_change_that_could_not_be_looked_at_is_told_later(inventory):
+    save(inventory, "a")
+    folder = inventory.paths.runconfigs
+    with WorkloadWatch(inventory) as watch:
+        told(watch, 2)
+        inventory.configs.delete("a")
+        folder.chmod(0o722)
+        for _ in range(2):
+            with pytest.raises(InsecureStateError):
+                next(watch)
+        folder.chmod(0o700)
+        assert told(watch, 1) == [(DELETED, "a")]
 
 
 def test_a_slow_reader_gets_the_last_state_once(inventory):

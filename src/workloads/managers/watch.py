@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workloads._core.changes import ChangeWatch
 from workloads._core.streams import ClosingStream
-from workloads.errors import GroupNotFoundError, InvalidNameError
+from workloads.errors import GroupNotFoundError, InvalidNameError, StateError
 from workloads.managers.feeds import Feeds
 from workloads.model import EventType, WorkloadEvent
 from workloads.runtimes.protocol import AGAIN
@@ -81,8 +81,8 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
         """The next event among the workloads that may have changed."""
         while self._due:
             name = min(self._due)
-            self._due.discard(name)
             event = self._event(name)
+            self._due.discard(name)  # only now: what cannot be looked at is looked at again
             if event is not None:
                 return event
         if self._sync_due:
@@ -95,6 +95,8 @@ class WorkloadWatch(ClosingStream[WorkloadEvent]):
             now = self._inventory.watched(name, self._seen_of, lambda runner: self._changes.follow(name, runner))
         except InvalidNameError:  # a file that somebody else put there
             return None
+        except StateError:  # of its own files, which lists tell as its status; if not, that is raised again
+            now = next((each for each in self._inventory.everything() if each.name == name), None)
         if now is not None and self._group is not None and now.group != self._group:
             now = None
         before = self._told.pop(name, None)
