@@ -67,7 +67,9 @@ class _Book:
         """A hold."""
         with self._lock:
             self._check_open()
-            hold = new_hold(self, self._clock(), owner, reason, ttl)
+            now = self._clock()
+            self._ledger.expire(now)  # else those that end by themselves would pile up until somebody asks
+            hold = new_hold(self, now, owner, reason, ttl)
             self._ledger.add_hold(hold)
             return hold
 

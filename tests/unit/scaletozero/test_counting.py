@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
+from tests.support.idle import ManualClock
 from tests.support.waiting import wait_until
 
 from workloads.errors import ToggleError
+from workloads.scaletozero import NoopController
 
 
 def test_a_hold_forbids_sleeping_and_its_end_allows_it(subject):
@@ -139,3 +141,12 @@ def test_status_names_every_holder_its_reason_and_age(make):
     assert subject.status().to_dict()["counters"] == {
         "disables": 1, "enables": 1, "failed_disables": 0, "failed_enables": 0, "owed": 0,
     }  # fmt: skip
+
+
+def test_where_nothing_sleeps_holds_that_end_by_themselves_do_not_pile_up():
+    clock = ManualClock()
+    with NoopController(clock=clock) as controller:
+        first = controller.acquire(ttl=1)
+        clock.now += 1
+        second = controller.acquire(ttl=1)
+        assert (first.live, second.live) == (False, True)
