@@ -40,20 +40,6 @@ class RunConfigStore:
         """
         self._records.write(config.effective_base_name, _dump(config))
 
-    def create(self, config: RunConfig) -> bool:
-        """Write a run config unless its base name is taken; of several callers at once one succeeds.
-
-        Args:
-            config: What to write.
-
-        Returns:
-            Whether it was written.
-
-        Raises:
-            RunConfigError: It holds text that no file can.
-        """
-        return self._records.create(config.effective_base_name, _dump(config))
-
     def propose(self, config: RunConfig) -> None:
         """Write a run config beside the one that has its base name, to be adopted once it is proven.
 

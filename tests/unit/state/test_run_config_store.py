@@ -31,7 +31,7 @@ def test_a_run_config_comes_back(store):
 
 def test_what_could_not_be_read_again_is_not_written(store, paths):
     store.save(config(port=1))
-    for write in (store.save, store.create):
+    for write in (store.save, store.propose):
         with pytest.raises(RunConfigError, match="surrogate"):
             write(config(env_vars={"PATH_THAT_IS_NOT_UTF8": "/home/\udcff"}))
     assert store.load("time").port == 1
@@ -47,12 +47,6 @@ def test_saving_replaces(store):
     store.save(config(port=1))
     store.save(config(port=2))
     assert store.load("time").port == 2
-
-
-def test_create_never_overwrites(store):
-    assert store.create(config(port=1))
-    assert not store.create(config(port=2))
-    assert store.load("time").port == 1
 
 
 def test_what_does_not_exist_is_none(store, paths):
