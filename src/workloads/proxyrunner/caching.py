@@ -94,13 +94,18 @@ class Caching:
 
     def _overhearing(self, send: Send) -> Send:
         """Sends on what a subscriber gets, and forgets what that says has changed."""
-        splitter = EventSplitter()
+        splitter: EventSplitter | None = EventSplitter()
 
         async def overhear(message: Message) -> None:
-            for event in splitter.feed(message.get("body", b"")):
-                data = b"\n".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
-                if data:
-                    self._cache.heard(_read(data))
+            nonlocal splitter
+            try:
+                for event in () if splitter is None else splitter.feed(message.get("body", b"")):
+                    data = b"\n".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
+                    if data:
+                        self._cache.heard(_read(data))
+            except ValueError:  # what it tells of cannot be known
+                splitter = None
+                self._cache.clear()
             await send(message)
 
         return overhear

@@ -11,6 +11,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+from workloads.proxyrunner.body import MAX_BODY
 from workloads.proxyrunner.upstream import StreamCutError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ("EventSplitter", "FanIn")
 
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LONGEST_BOUNDARY = 4
 _ACKNOWLEDGED = b'"notifications/subscriptions/acknowledged"'
 _METHOD = b'"method"'
 _ACK_TIMEOUT = 5.0
@@ -28,21 +30,30 @@ _MAX_WAITING = 16
 
 
 class EventSplitter:
-    """Cuts a stream of events between its events, whose bytes stay as they are."""
+    """Cuts a stream of events between its events, whose bytes stay as they are.
 
-    def __init__(self) -> None:
+    Args:
+        limit: Bytes an event may have; a longer one ends in a ``ValueError``. Default: 8 MiB.
+    """
+
+    def __init__(self, limit: int = MAX_BODY) -> None:
         """Begin at the start of a stream."""
-        self._rest = b""
+        self._limit = limit
+        self._rest = bytearray()
 
     def feed(self, part: bytes) -> list[bytes]:
         """The events, and comments, that this part completes."""
-        text, self._rest = self._rest + part, b""
+        rest = self._rest
+        looked = max(0, len(rest) - _LONGEST_BOUNDARY + 1)
+        rest += part
         events: list[bytes] = []
         begin = 0
-        for match in _BOUNDARY.finditer(text):
-            events.append(text[begin : match.end()])
+        for match in _BOUNDARY.finditer(rest, looked):
+            events.append(bytes(rest[begin : match.end()]))
             begin = match.end()
-        self._rest = text[begin:]
+        del rest[:begin]
+        if len(rest) > self._limit:
+            raise ValueError("an event of the stream is too long")
         return events
 
 
@@ -97,6 +108,8 @@ class FanIn:
                         self._begun.set()
         except StreamCutError as error:
             self._cut = error
+        except ValueError as error:
+            self._cut = StreamCutError(str(error))
         await self._events.put(None)
 
     async def _read(self, other: Answer, acknowledged: asyncio.Event) -> None:
@@ -110,7 +123,7 @@ class FanIn:
                     elif _METHOD in event:
                         await self._begun.wait()
                         await self._events.put(event)
-        except StreamCutError:
+        except (StreamCutError, ValueError):
             pass
         acknowledged.set()
         await self._events.put(None)

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 from tests.support.aio import run
 
+from workloads.proxyrunner import fan_in
+from workloads.proxyrunner.body import MAX_BODY
 from workloads.proxyrunner.fan_in import EventSplitter, FanIn
 from workloads.proxyrunner.upstream import StreamCutError
 
@@ -42,6 +44,34 @@ def test_events_are_cut_where_they_end_and_their_bytes_stay(end):
     text = b"data: 1" + end + b": c" + end + b"data: 2" + end
     assert splitter.feed(text + b"data") == [b"data: 1" + end, b": c" + end, b"data: 2" + end]
     assert splitter.feed(b": 3" + end) == [b"data: 3" + end]
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+def test_events_are_cut_wherever_their_parts_were(end):
+    text = b"data: 1" + end + b": c" + end + b"data: 2" + end
+    for size in range(1, 8):
+        splitter = EventSplitter()
+        parts = [text[at : at + size] for at in range(0, len(text), size)]
+        assert [event for part in parts for event in splitter.feed(part)] == [
+            b"data: 1" + end, b": c" + end, b"data: 2" + end,
+        ]  # fmt: skip
+
+
+def test_a_long_event_is_searched_once_and_too_long_a_one_is_refused(monkeypatch):
+    searched: list[int] = []
+
+    class Counting:
+        def finditer(self, text, begin):
+            searched.append(len(text) - begin)
+            return iter(())
+
+    monkeypatch.setattr(fan_in, "_BOUNDARY", Counting())
+    splitter, part = EventSplitter(limit=10_000), bytes(1000)
+    for _ in range(10):
+        assert splitter.feed(part) == []
+    assert sum(searched) <= 10_000 + 10 * 4
+    with pytest.raises(ValueError, match="too long"):
+        splitter.feed(part)
 
 
 def opened(others=1):
@@ -96,6 +126,20 @@ def test_a_main_stream_that_is_cut_is_cut_for_the_client_too():
         parts = fan_in.parts()
         assert await anext(parts) == ACK
         with pytest.raises(StreamCutError):
+            await anext(parts)
+
+    run(body())
+
+
+def test_an_event_that_is_too_long_cuts_the_stream():
+    async def body():
+        main, (other,), _, merged = opened()
+        other.say(ACK)
+        main.say(ACK)
+        main.say(bytes(MAX_BODY + 1))
+        parts = merged.parts()
+        assert await anext(parts) == ACK
+        with pytest.raises(StreamCutError, match="too long"):
             await anext(parts)
 
     run(body())
