@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,6 +42,8 @@ _AHEAD = 8
 """Requests that a client may send ahead, before it is held up."""
 _BRIEF = 2**16
 """Bytes of a body that is probably on its way when its head has come."""
+_UNPAUSED = (3, 12) <= sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2)
+"""Whether asyncio's own ``writelines`` lets anything wait for a client that does not read (CVE-2024-12254)."""
 _BUFFER = 2**16
 """Bytes that may wait for the client, before who writes them is held up. The loop writes a larger part at once, so that
 its memory serves for the next one."""
@@ -94,7 +97,9 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(_BUFFER)
         self.write: Callable[[Part], None] = self._transport.write
-        self.write_all: Callable[[Sequence[Part]], None] = self._transport.writelines
+        self.write_all: Callable[[Sequence[Part]], None] = (
+            self._write_joined if _UNPAUSED else self._transport.writelines
+        )
         self.server = address_of(transport.get_extra_info("sockname"))
         self.client = address_of(transport.get_extra_info("peername"))
         self._parser = self._new_parser()
@@ -398,3 +403,6 @@ class Connection(asyncio.Protocol):
         if not self._paused and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
+
+    def _write_joined(self, parts: Sequence[Part]) -> None:
+        self.write(b"".join(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -199,12 +200,11 @@ def test_old_keys_of_remote_auth_are_those_of_go():
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_field_is_documented_with_its_default(cls):
-    documented = " ".join((base.__doc__ or "") for base in cls.__mro__)
-    lines = documented.split("\n        ")
+    lines = [line for base in cls.__mro__ for line in inspect.cleandoc(base.__doc__ or "").splitlines()]
     for field in shape_of(cls).fields:
-        start = next((i for i, line in enumerate(lines) if line.startswith(f"{field.name}: ")), None)
+        start = next((i for i, line in enumerate(lines) if line.startswith(f"    {field.name}: ")), None)
         assert start is not None, field.name
-        end = next((i for i in range(start + 1, len(lines)) if not lines[i].startswith("    ")), len(lines))
+        end = next((i for i in range(start + 1, len(lines)) if not lines[i].startswith("        ")), len(lines))
         text = " ".join(lines[start:end])
         assert "Default: " in text or "Required." in text, text
 

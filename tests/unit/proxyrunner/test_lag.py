@@ -101,6 +101,18 @@ def test_what_arrives_counts_though_no_more_of_it_leaves_this_process():
     run(body())
 
 
+def test_where_a_list_of_parts_would_not_be_held_up_they_are_written_as_one(monkeypatch):
+    monkeypatch.setattr("workloads.proxyrunner.connection._UNPAUSED", True)
+    monkeypatch.delattr(Waiting, "writelines")
+
+    async def body():
+        connection, transport = watched()
+        connection.write_all([b"ab", memoryview(b"c")])
+        assert transport.size == 3
+
+    run(body())
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("drains", [False, True])
 def test_a_client_that_has_stopped_to_read_is_let_go_and_one_with_nothing_to_read_is_not(loop, drains):
