@@ -117,7 +117,7 @@ def test_workloads_move_between_groups_and_repeating_it_completes_it(manager):
     with pytest.raises(BatchError) as caught:
         manager.move_to_group(["a", "c", "absent"], "blue", "default")
     assert {n: type(e) for n, e in caught.value.results.items()} == {
-        "a": type(None), "c": WorkloadFailedError, "absent": WorkloadNotFoundError,
+        "a": WorkloadFailedError, "c": WorkloadFailedError, "absent": WorkloadNotFoundError,
     }  # fmt: skip
     assert manager.get_workload("a").group == "blue"
     for _ in range(2):

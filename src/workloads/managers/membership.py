@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads.errors import (
-    BatchError,
-    CorruptStateError,
-    GroupNotFoundError,
-    WorkloadFailedError,
-    WorkloadsError,
-)
+from workloads.errors import BatchError, CorruptStateError, GroupNotFoundError, WorkloadsError
+from workloads.groups.moves import check_moves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,18 +58,13 @@ class Membership:
         for group in (source, target):
             if not self._inventory.groups.exists(group):
                 raise GroupNotFoundError(group)
-        results = {name: self._obstacle(name, source, target) for name in names}
-        if any(results.values()):
-            raise BatchError.of(results)
+        check_moves({name: self._found(name) for name in names}, source, target)
 
-    def _obstacle(self, name: str, source: str, target: str) -> WorkloadsError | None:
+    def _found(self, name: str) -> str | WorkloadsError:
         try:
-            group = self._inventory.config(name).effective_group
+            return self._inventory.config(name).effective_group
         except WorkloadsError as error:
             return error
-        return (
-            None if group in (source, target) else WorkloadFailedError(name, f"is in group {group!r}, not {source!r}")
-        )
 
     def _move(self, name: str, source: str, target: str) -> None:
         with self._inventory.operation(name, self._busy_timeout):

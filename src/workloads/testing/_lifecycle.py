@@ -118,15 +118,12 @@ class MemoryLifecycle:
             raise
         self._world.store(chosen)
 
-    def obstacle(self, name: str, source: str, target: str) -> WorkloadsError | None:
-        """Why a workload cannot be moved to another group; None when it can."""
+    def group_of(self, name: str) -> str | WorkloadsError:
+        """The group of a workload, or the error by which it is not known."""
         try:
-            group = self._world.entry(name).config.effective_group
+            return self._world.entry(name).config.effective_group
         except WorkloadsError as error:
             return error
-        if group in (source, target):
-            return None
-        return WorkloadFailedError(name, f"is in group {group!r}, not {source!r}")
 
     def move(self, name: str, source: str, target: str) -> None:
         """Move a workload to another group unless it has left ``source`` meanwhile."""

@@ -10,6 +10,7 @@ from workloads.errors import (
     UnsupportedOperationError,
     WorkloadsError,
 )
+from workloads.groups.moves import check_moves
 from workloads.model import Capability
 from workloads.testing._groups import MemoryGroups
 from workloads.testing._lifecycle import MemoryLifecycle
@@ -195,7 +196,7 @@ class InMemoryManager(Closing):
         failures = {name: self._interceptors.failure("move_to_group", name) for name in distinct}
         for group in (source, target):
             self._lifecycle.check_group(group)
-        _raise_any({name: self._lifecycle.obstacle(name, source, target) for name in distinct})
+        check_moves({name: self._lifecycle.group_of(name) for name in distinct}, source, target)
         results: dict[str, WorkloadsError | None] = {}
         for name in distinct:
             self._interceptors.pause("move_to_group", name)
@@ -206,7 +207,8 @@ class InMemoryManager(Closing):
             if failure is None:
                 with self._world.operation(name, self._busy_timeout):
                     self._lifecycle.move(name, source, target)
-        _raise_any(results)
+        if any(results.values()):
+            raise BatchError.of(results)
 
     def watch_workloads(self, *, group: str | None = None) -> Stream[WorkloadEvent]:
         """See :meth:`workloads.WorkloadWatcher.watch_workloads`."""
@@ -363,11 +365,6 @@ class InMemoryManager(Closing):
 
 def _always_ready(_config: RunConfig) -> ServerBehaviour:
     return ServerBehaviour.READY
-
-
-def _raise_any(results: Mapping[str, WorkloadsError | None]) -> None:
-    if any(results.values()):
-        raise BatchError.of(results)
 
 
 def _checked(name: str) -> str:

@@ -51,7 +51,7 @@ def test_nothing_moves_while_one_cannot(manager):
     with pytest.raises(BatchError) as caught:
         manager.move_to_group(["a", "c", "absent"], "blue", "default")
     assert {name: type(outcome) for name, outcome in caught.value.results.items()} == {
-        "a": type(None), "c": WorkloadFailedError, "absent": WorkloadNotFoundError,
+        "a": WorkloadFailedError, "c": WorkloadFailedError, "absent": WorkloadNotFoundError,
     }  # fmt: skip
     assert names(manager.list_workloads_in_group("blue")) == ["a", "b"]
     with pytest.raises(GroupNotFoundError):

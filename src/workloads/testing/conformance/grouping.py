@@ -65,7 +65,7 @@ class GroupingTests(Hooks):
             assert caught.value.group == "red"
 
     def test_workloads_move_and_repeating_it_completes_it(self, subject: Manager, groups: GroupManager) -> None:
-        """Everything is checked first, and each outcome told."""
+        """Everything is checked first, and each outcome told: None only of what is where it shall be."""
         groups.create("blue")
         groups.create("red")
         assert subject.run_workload_detached(self.make_config("one", group="blue")).group == "blue"
@@ -73,7 +73,7 @@ class GroupingTests(Hooks):
         with pytest.raises(BatchError) as caught:
             subject.move_to_group(["one", "two", "absent"], "blue", "default")
         assert {name: type(outcome) for name, outcome in caught.value.results.items()} == {
-            "one": type(None),
+            "one": WorkloadFailedError,
             "two": WorkloadFailedError,
             "absent": WorkloadNotFoundError,
         }
