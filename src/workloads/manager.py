@@ -138,6 +138,7 @@ class WorkloadLifecycle(Protocol):
             GroupNotFoundError: It names a group that does not exist.
             WorkloadFailedError: It could not be started.
             WorkloadNotReadyError: It was not ready in time; it goes on starting.
+            ValueError: ``wait`` is negative or not a number; nothing was started.
         """
         ...
 
@@ -163,6 +164,7 @@ class WorkloadLifecycle(Protocol):
 
         Raises:
             TypeError: ``names`` is a string.
+            ValueError: ``grace`` is negative or not a number; nothing was stopped.
             InvalidNameError: One of them cannot be a name; nothing was stopped. (One that does not exist is in the
                 results as :class:`~workloads.errors.WorkloadNotFoundError`.)
         """
@@ -177,6 +179,7 @@ class WorkloadLifecycle(Protocol):
 
         Raises:
             TypeError: ``names`` is a string.
+            ValueError: ``grace`` is negative or not a number; nothing was restarted.
             InvalidNameError: One of them cannot be a name; nothing was restarted. (One that does not exist is in the
                 results as :class:`~workloads.errors.WorkloadNotFoundError`.)
         """
@@ -197,6 +200,7 @@ class WorkloadLifecycle(Protocol):
             A handle whose ``wait`` raises the one error itself, not a ``BatchError``.
 
         Raises:
+            ValueError: ``grace`` is negative or not a number.
             InvalidNameError: The name cannot be one of a workload.
         """
         ...
@@ -210,6 +214,7 @@ class WorkloadLifecycle(Protocol):
 
         Raises:
             TypeError: ``names`` is a string.
+            ValueError: ``grace`` is negative or not a number; nothing was deleted.
             InvalidNameError: One of them cannot be a name; nothing was deleted.
         """
         ...

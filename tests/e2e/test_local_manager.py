@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -96,6 +97,13 @@ def test_a_server_that_is_never_ready_is_told_with_its_last_lines_and_goes_on(ma
     assert caught.value.status == "starting"
     assert "still loading" in caught.value.logs
     assert manager.get_workload("quick").status is WorkloadStatus.STARTING
+
+
+def test_it_may_take_as_long_as_it_takes(manager):
+    assert manager.run_workload_detached(quick(), wait=math.inf).status is WorkloadStatus.RUNNING
+    manager.stop_workloads(["quick"], grace=math.inf).wait(20)
+    stopped = manager.get_workload("quick")
+    assert (stopped.status, stopped.status_context) == (WorkloadStatus.STOPPED, "")
 
 
 def test_a_server_that_dies_at_once_is_an_error_and_its_name_can_be_used_again(manager):

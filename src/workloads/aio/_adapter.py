@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from workloads._core.seconds import seconds_to_wait
 from workloads.aio._offload import Gate, carry_out, in_context, in_thread, pledged, undo
 from workloads.aio._readiness import await_ready
 from workloads.aio._streams import Pump, PumpedStream
@@ -91,6 +92,7 @@ class Adapter:
             await carry_out(in_thread("workloads-aio-run", run.carry_out, daemon=True), settle=run.interrupt)
 
     async def run_workload_detached(self, config: RunConfig, *, wait: float | None = None) -> Workload:
+        wait = None if wait is None else seconds_to_wait("wait", wait)
         run = _DetachedRun(self._manager, config)
         with self._gate:
             workload = await carry_out(self._submit(run.carry_out), settle=run.undo)

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ("grace", "pairs", "selection", "variables")
+__all__ = ("Seconds", "grace", "pairs", "selection", "variables")
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds within bounds. What is not a number is within none, although it is not outside either."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value of an option as a number.
+
+        Raises:
+            click.BadParameter: It is not a number, or out of bounds.
+        """
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is not a number of seconds.", param, ctx)
+        return seconds
 
 
 def pairs(ctx: click.Context, param: click.Parameter, values: Iterable[str]) -> dict[str, str]:
@@ -61,7 +77,7 @@ def grace(function: F) -> F:
     """
     return click.option(
         "--grace",
-        type=click.FloatRange(min=0),
+        type=Seconds(min=0),
         default=30.0,
         show_default=True,
         metavar="SECONDS",

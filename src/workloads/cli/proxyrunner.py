@@ -14,6 +14,7 @@ import click
 
 from workloads._core.variables import CONTROL_TOKEN
 from workloads.cli.logs_setup import log_accesses, wants_access_log
+from workloads.cli.options import Seconds
 from workloads.cli.signals import ShutdownSignals
 from workloads.cli.tracing import spans_exported
 from workloads.errors import WorkloadFailedError, WorkloadsError
@@ -49,7 +50,7 @@ class _Times(TypedDict):
 )
 @click.option(
     "--pre-stop-delay",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=0.0,
     metavar="SECONDS",
     envvar="WORKLOADS_PRE_STOP_DELAY",
@@ -57,7 +58,7 @@ class _Times(TypedDict):
 )
 @click.option(
     "--stall-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     default=120.0,
     metavar="SECONDS",
     envvar="WORKLOADS_STALL_TIMEOUT",

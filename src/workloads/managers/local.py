@@ -150,7 +150,7 @@ class LocalManager(Closing):
 
     def run_workload_detached(self, config: RunConfig, *, wait: float | None = None) -> Workload:
         """See :meth:`workloads.WorkloadLifecycle.run_workload_detached`."""
-        self._lifecycle.run_detached(config, wait=wait)
+        self._lifecycle.run_detached(config, wait=None if wait is None else _seconds("wait", wait))
         try:
             return self._inventory.get(config.name)
         except WorkloadNotFoundError as error:
@@ -162,21 +162,25 @@ class LocalManager(Closing):
 
     def stop_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.stop_workloads`."""
-        return _batch(names, lambda name: self._lifecycle.stop(name, grace=grace))
+        seconds = _seconds("grace", grace)
+        return _batch(names, lambda name: self._lifecycle.stop(name, grace=seconds))
 
     def restart_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.restart_workloads`. Each is done when it is ready."""
-        return _batch(names, lambda name: self._lifecycle.restart(name, grace=grace))
+        seconds = _seconds("grace", grace)
+        return _batch(names, lambda name: self._lifecycle.restart(name, grace=seconds))
 
     def delete_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.delete_workloads`."""
-        return _batch(names, lambda name: self._lifecycle.delete(name, grace=grace))
+        seconds = _seconds("grace", grace)
+        return _batch(names, lambda name: self._lifecycle.delete(name, grace=seconds))
 
     def update_workload(self, name: str, config: RunConfig, *, grace: float = 30.0) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.update_workload`."""
         from workloads.completion import Completion
 
-        return Completion({_checked(name): lambda: self._lifecycle.update(name, config, grace=grace)}, single=True)
+        seconds = _seconds("grace", grace)
+        return Completion({_checked(name): lambda: self._lifecycle.update(name, config, grace=seconds)}, single=True)
 
     # Sleeping
 
@@ -199,10 +203,12 @@ class LocalManager(Closing):
             WorkloadNotFoundError: There is no such workload.
             WorkloadNotReadyError: It was not ready in time.
             WorkloadFailedError: It does not run, or could not be woken.
+            ValueError: ``timeout`` is negative or not a number.
         """
         from workloads.managers import waking
 
-        return waking.hold(self._inventory, _checked(name), owner=owner, reason=reason, timeout=timeout)
+        seconds = None if timeout is None else _seconds("timeout", timeout)
+        return waking.hold(self._inventory, _checked(name), owner=owner, reason=reason, timeout=seconds)
 
     def sleep_workload(self, name: str) -> None:
         """Put a workload to sleep now, without waiting for its ``idle_timeout``. One that sleeps is left alone.
@@ -327,6 +333,12 @@ class LocalManager(Closing):
                 inventory = Inventory(paths, self._settings.app)
                 self._parts = inventory, Lifecycle(inventory, self._runtime, self._settings)
         return self._parts
+
+
+def _seconds(name: str, value: float) -> float:
+    from workloads._core.seconds import seconds_to_wait
+
+    return seconds_to_wait(name, value)
 
 
 def _checked(name: str) -> str:

@@ -28,6 +28,7 @@ __all__ = ("hold", "sleep", "usage")
 
 _PATIENCE = 60.0
 _SLEEP_PATIENCE = 300.0
+_SHORTEST_PATIENCE = 0.001
 _OK, _DONE, _CONFLICT = 200, 204, 409
 
 
@@ -40,7 +41,8 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock: socket.socket = connect(self._path)
-        self.sock.settimeout(self.timeout)
+        # At least a moment, for 0 would mean not to wait for anything that the socket does.
+        self.sock.settimeout(None if self.timeout is None else max(self.timeout, _SHORTEST_PATIENCE))
 
 
 @contextlib.contextmanager

@@ -9,9 +9,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
+from workloads._core.seconds import check_seconds
 from workloads.scaletozero import _forks
 from workloads.scaletozero._aio_memory import AsyncMemory
-from workloads.scaletozero._arguments import check_seconds, new_hold
+from workloads.scaletozero._arguments import new_hold
 from workloads.scaletozero._driver import Driver, inside, raise_error, refuse_inside
 from workloads.scaletozero._offload import current_loop
 from workloads.scaletozero._switch import Backoff

@@ -8,8 +8,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal, cast
 
+from workloads._core.seconds import check_seconds
 from workloads.scaletozero import _forks
-from workloads.scaletozero._arguments import check_seconds, new_hold
+from workloads.scaletozero._arguments import new_hold
 from workloads.scaletozero._driver import Driver, inside, raise_error, refuse_inside
 from workloads.scaletozero._memory import Memory
 from workloads.scaletozero._switch import Backoff

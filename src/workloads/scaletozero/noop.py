@@ -7,9 +7,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from workloads._core.seconds import check_seconds
 from workloads.errors import ControllerClosedError
 from workloads.scaletozero import _forks
-from workloads.scaletozero._arguments import check_seconds, new_hold
+from workloads.scaletozero._arguments import new_hold
 from workloads.scaletozero._ledger import Ledger, Policy, check_name
 from workloads.scaletozero._machine import disable_statuses, hold_statuses
 from workloads.scaletozero.status import Status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloads._core.closing import Closing
+from workloads._core.seconds import check_seconds, seconds_to_wait
 from workloads.errors import (
     BatchError,
     UnsupportedOperationError,
@@ -140,6 +141,7 @@ class InMemoryManager(Closing):
 
     def run_workload_detached(self, config: RunConfig, *, wait: float | None = None) -> Workload:
         """See :meth:`workloads.WorkloadLifecycle.run_workload_detached`."""
+        wait = None if wait is None else seconds_to_wait("wait", wait)
         run = self._create("run_workload_detached", config)
         if wait is not None:
             self._lifecycle.await_ready(config.name, run, wait)
@@ -149,20 +151,24 @@ class InMemoryManager(Closing):
         """See :meth:`workloads.WorkloadLifecycle.start_workloads`."""
         return self._batch("start_workloads", names, self._lifecycle.start)
 
-    def stop_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:  # noqa: ARG002  # all ends at once
+    def stop_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.stop_workloads`."""
+        check_seconds("grace", grace)  # all ends at once
         return self._batch("stop_workloads", names, self._lifecycle.stop)
 
-    def restart_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:  # noqa: ARG002  # all ends at once
+    def restart_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.restart_workloads`."""
+        check_seconds("grace", grace)  # all ends at once
         return self._batch("restart_workloads", names, self._lifecycle.restart)
 
-    def delete_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:  # noqa: ARG002  # all ends at once
+    def delete_workloads(self, names: Sequence[str], *, grace: float = 30.0) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.delete_workloads`."""
+        check_seconds("grace", grace)  # all ends at once
         return self._batch("delete_workloads", names, self._world.remove)
 
-    def update_workload(self, name: str, config: RunConfig, *, grace: float = 30.0) -> Completion:  # noqa: ARG002  # all ends at once
+    def update_workload(self, name: str, config: RunConfig, *, grace: float = 30.0) -> Completion:
         """See :meth:`workloads.WorkloadLifecycle.update_workload`."""
+        check_seconds("grace", grace)  # all ends at once
         return self._batch("update_workload", [name], lambda each: self._lifecycle.update(each, config), single=True)
 
     # Logs

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workloads.cli.app import Verb
+from workloads.cli.options import Seconds
 from workloads.cli.rest import WithRest, rest_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class _Hold(WithRest, Verb):
 @click.option("--owner", metavar="TEXT", help="Who holds it; the name of the program by default.")
 @click.option("--reason", metavar="TEXT", default="", help="What for, as `workloads get` shows it.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+    "--timeout", type=Seconds(min=0), default=60.0, show_default=True, metavar="SECONDS",
     help="How long the workload may take to wake.",
 )  # fmt: skip
 @click.option(

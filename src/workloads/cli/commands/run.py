@@ -68,7 +68,7 @@ class _Run(WithRest, Verb):
 @click.option("--foreground", is_flag=True, help="Stay until it ends, showing what it writes; Ctrl-C drains it.")
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=options.Seconds(min=0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

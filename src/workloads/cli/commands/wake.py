@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workloads.cli.app import Verb
+from workloads.cli.options import Seconds
 
 if TYPE_CHECKING:
     from workloads.cli.invocation import Invocation
@@ -17,7 +18,7 @@ __all__ = ("wake",)
 @click.command(cls=Verb, finds=True)
 @click.argument("name")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+    "--timeout", type=Seconds(min=0), default=60.0, show_default=True, metavar="SECONDS",
     help="How long it may take to be ready.",
 )  # fmt: skip
 @click.pass_obj

@@ -66,6 +66,18 @@ class ReadingTests(Hooks):
         assert subject.get_workload("one") == before
         assert self.is_running("one")
 
+    def test_times_that_cannot_be_are_refused(self, subject: Manager) -> None:
+        """At the call, before any work: nobody waits, or is killed, for a number that means nothing."""
+        for seconds in (-1.0, float("nan")):
+            with pytest.raises(ValueError, match="wait must be a number of seconds, 0 or more"):
+                subject.run_workload_detached(self.make_config("one"), wait=seconds)
+            for verb in (subject.stop_workloads, subject.restart_workloads, subject.delete_workloads):
+                with pytest.raises(ValueError, match="grace must be a number of seconds, 0 or more"):
+                    verb(["absent"], grace=seconds)
+            with pytest.raises(ValueError, match="grace must be a number of seconds, 0 or more"):
+                subject.update_workload("absent", self.make_config("absent"), grace=seconds)
+        assert not subject.does_workload_exist("one")
+
     def test_a_string_is_no_sequence_of_names(self, subject: Manager) -> None:
         """Else the letters of a name would be taken for names."""
         for verb in (
