@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import signal
@@ -24,6 +25,7 @@ from workloads import (
     UnsupportedOperationError,
     WorkloadFailedError,
     WorkloadInUseError,
+    WorkloadNotReadyError,
     WorkloadStatus,
 )
 
@@ -138,6 +140,17 @@ def test_it_sleeps_when_it_is_told_to_and_wakes_when_it_is_told_to(manager):
     assert not manager.usage("quick").in_use
 
 
+def test_a_manager_reads_at_once_that_it_woke_one_or_put_it_to_sleep(manager):
+    manager.run_workload_detached(quick(idle_timeout="1h"), wait=20)
+    for _ in range(3):
+        wait_until(lambda: not manager.usage("quick").in_use)
+        manager.sleep_workload("quick")
+        asleep = manager.get_workload("quick")
+        assert (asleep.asleep, asleep.replicas.ready) == (True, 0)
+        woken = manager.wake_workload("quick", timeout=20)
+        assert (woken.asleep, woken.status_context, woken.replicas.ready) == (False, "", 1)
+
+
 def test_what_never_sleeps_can_be_held_and_says_so(manager):
     manager.run_workload_detached(quick(), wait=20)
     with pytest.raises(UnsupportedOperationError, match="it never sleeps; set idle_timeout"):
@@ -146,6 +159,16 @@ def test_what_never_sleeps_can_be_held_and_says_so(manager):
         assert [hold.owner for hold in manager.usage("quick").holds] == ["me"]
     wait_until(lambda: not manager.usage("quick").holds)
     assert "never: it has no idle_timeout" in run("get", "quick")[0]
+
+
+def test_the_time_to_wake_in_may_be_none_or_without_end(manager):
+    manager.run_workload_detached(quick(idle_timeout=IDLE), wait=20)
+    wait_until(lambda: is_asleep(manager, "quick"))
+    with pytest.raises(WorkloadNotReadyError):
+        manager.wake_workload("quick", timeout=0)
+    assert manager.wake_workload("quick", timeout=math.inf).replicas.ready == 1
+    with pytest.raises(ValueError, match="timeout must be a number of seconds"):
+        manager.hold("quick", timeout=math.nan)
 
 
 def test_workloads_wake_in_the_order_in_which_they_depend_on_each_other(manager, tmp_path):

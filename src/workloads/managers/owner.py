@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -20,7 +21,6 @@ from workloads.runtimes.protocol import LastingRuntime
 from workloads.state import RuntimeRecord, RuntimeRecordStore, StatusStore
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
@@ -110,6 +110,10 @@ class Ownership:
         """The workload is in this state."""
         self._submit(self._set_status, status, context)
 
+    async def written(self) -> None:
+        """Wait until everything is on disk that it was told before."""
+        await asyncio.wrap_future(self._writer.submit(_nothing))
+
     def waits_for(self, context: str) -> None:
         """While it starts, this is what it waits for; empty for nothing in particular."""
         self._submit(self._note, context)
@@ -170,6 +174,10 @@ class Ownership:
         # Without replicas, stopped is all it becomes; after a drain it is no sign of being ready.
         elif status is WorkloadStatus.RUNNING or (status is WorkloadStatus.STOPPED and not self._draining):
             self._reporter.send(Event("ready"))
+
+
+def _nothing() -> None:
+    """What is done when all before it is."""
 
 
 def _reason(error: BaseException | None) -> str:

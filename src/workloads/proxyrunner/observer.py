@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from workloads.errors import WorkloadFailedError
 from workloads.model import WorkloadStatus
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workloads.errors import WorkloadsError
     from workloads.runtimes.protocol import Replica
 
-__all__ = ("RunnerObserver", "Told")
+__all__ = ("RunnerObserver", "Told", "WritingObserver")
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,15 @@ class RunnerObserver(Protocol):
             replicas: All of them.
             ready: How many of them are ready.
         """
+        ...
+
+
+@runtime_checkable
+class WritingObserver(RunnerObserver, Protocol):
+    """An observer that writes down what it is told, for others to read, a moment after it was told."""
+
+    async def written(self) -> None:
+        """Wait until everything is written down that it was told before."""
         ...
 
 
@@ -87,6 +96,14 @@ class Told:
         self.ready = ready
         if self._observer is not None:
             self._tell(self._observer.replicas, replicas, ready)
+
+    async def written(self) -> None:
+        """Wait until others can read what was told, if the observer writes it down."""
+        if isinstance(self._observer, WritingObserver):
+            try:
+                await self._observer.written()
+            except Exception:  # noqa: BLE001  # it is somebody else's code
+                _log.exception("the observer failed")
 
     @staticmethod
     def _tell(method: Callable[..., None], *facts: object) -> None:

@@ -121,7 +121,7 @@ class Stage:
         self._restarts: Counter[int] = Counter()
         self._sessions = RecentSessions(options.idle_timeout) if options.idle_timeout else None
         metrics = Metrics(options.name, self._meter, self._figures)
-        self._control = None if control is None else Desk(options.name, control, metrics)
+        self._control = None if control is None else Desk(options.name, control, metrics, told.written)
         self.port = 0
         """The port it listens on; 0 while it does not."""
 

@@ -20,6 +20,7 @@ from workloads.managers.handshake import Reporter
 from workloads.managers.owner import Ownership, run_owned
 from workloads.model import WorkloadStatus
 from workloads.proxyrunner import binding
+from workloads.proxyrunner.observer import Told
 from workloads.runtimes.registry import load_runtime
 from workloads.state import RuntimeRecordStore, StatusStore
 
@@ -41,6 +42,49 @@ def report():
     yield reporter, read
     reporter.close()
     os.close(read)
+
+
+def test_what_was_told_is_on_disk_once_it_is_written(paths, report, records, monkeypatch):
+    reporter, _ = report
+    go_on = threading.Event()
+    write = RuntimeRecordStore.write
+
+    def slowly(self, record):
+        assert go_on.wait(30)
+        write(self, record)
+
+    async def tell(ownership: Ownership) -> None:
+        monkeypatch.setattr(RuntimeRecordStore, "write", slowly)
+        ownership.replicas([], 2)
+        ownership.status(WorkloadStatus.RUNNING, "told")
+        written = asyncio.ensure_future(Told(ownership).written())
+        await asyncio.sleep(0)
+        assert not written.done()
+        go_on.set()
+        await written
+
+    with Ownership("a", "process", paths=paths, reporter=reporter) as ownership:
+        asyncio.run(tell(ownership))
+        assert records.read("a").ready_replicas == 2
+        assert StatusStore(paths).read("a").status_context == "told"
+
+
+def test_an_observer_that_writes_nothing_or_fails_to_holds_nobody_up():
+    class Failing:
+        def listening(self, host, port): ...
+
+        def status(self, status, context): ...
+
+        def replicas(self, replicas, ready): ...
+
+        async def written(self):
+            raise OSError("the disk is full")
+
+    class Deaf:
+        pass
+
+    for observer in (None, Deaf(), Failing()):
+        asyncio.run(Told(observer).written())
 
 
 def test_a_runner_that_is_stopped_before_it_listens_does_not_say_that_it_is_ready(paths, report, monkeypatch):

@@ -19,6 +19,8 @@ from workloads.proxyrunner.sleep_gate import not_woken
 from workloads.proxyrunner.threads import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from workloads.proxyrunner.asgi import Receive, Scope, Send
     from workloads.proxyrunner.exchanges import Exchanges
     from workloads.proxyrunner.gate import Gate
@@ -41,6 +43,8 @@ class Awake:
         gate: Open while it is ready.
         exchanges: What is under way.
         sessions: What was used lately; None where it never sleeps.
+        written: Waits until what was told of the workload can be read by others, so that whoever was answered here
+            reads of the workload what the answer said.
         keeps_sessions: Whether sessions go on after it slept, so that they need not keep it awake.
     """
 
@@ -51,9 +55,11 @@ class Awake:
         exchanges: Exchanges,
         sessions: RecentSessions | None,
         *,
+        written: Callable[[], Awaitable[None]],
         keeps_sessions: bool,
     ) -> None:
         """Compose."""
+        self._written = written
         self._keeps_sessions = keeps_sessions
         self._book: NoopController | None = None
         self._controller = controller
@@ -114,6 +120,7 @@ class Awake:
             return _told(503, detail=str(error))
         if self._sessions is not None and not self._keeps_sessions:
             self._sessions.forget()
+        await self._written()
         return Reply(204, b"", ())
 
     async def _hold(self, scope: Scope, send: Send) -> None:
@@ -156,6 +163,7 @@ class Awake:
         except UnavailableError as error:
             await respond(send, _told(503, detail=str(error)))
             return
+        await self._written()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": b"awake\n", "more_body": True})
         await self._over.wait()

@@ -10,6 +10,8 @@ from workloads.proxyrunner.control.server import ControlServer
 from workloads.proxyrunner.threads import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from workloads.proxyrunner.asgi import Application
     from workloads.proxyrunner.control.address import ControlAddress
     from workloads.proxyrunner.exchanges import Exchanges
@@ -28,10 +30,14 @@ class Desk:
         name: The workload.
         address: Where.
         metrics: Answers ``/metrics``.
+        written: Waits until what was told of the workload can be read by others.
     """
 
-    def __init__(self, name: str, address: ControlAddress, metrics: Application) -> None:
+    def __init__(
+        self, name: str, address: ControlAddress, metrics: Application, written: Callable[[], Awaitable[None]]
+    ) -> None:
         """Prepare; nothing is taken yet."""
+        self._written = written
         self._server = ControlServer(name, address, {METRICS_PATH: metrics})
         self._awake: Awake | None = None
 
@@ -61,7 +67,9 @@ class Desk:
             PortInUseError: The port is taken.
             WorkloadFailedError: The address cannot be listened on.
         """
-        self._awake = Awake(controller, gate, exchanges, sessions, keeps_sessions=options.suspends)
+        self._awake = Awake(
+            controller, gate, exchanges, sessions, written=self._written, keeps_sessions=options.suspends
+        )
         self._server.routes[AWAKE_PATH] = self._awake
         if controller is not None:
             # It reads its description from a file.
