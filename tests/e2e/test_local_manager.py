@@ -31,6 +31,7 @@ from workloads.errors import (
     WorkloadNotFoundError,
     WorkloadNotReadyError,
 )
+from workloads.state import RuntimeRecordStore, StatusStore
 
 CANARY = "canary-5e1f0c77"
 
@@ -97,6 +98,27 @@ def test_a_server_that_is_never_ready_is_told_with_its_last_lines_and_goes_on(ma
     assert caught.value.status == "starting"
     assert "still loading" in caught.value.logs
     assert manager.get_workload("quick").status is WorkloadStatus.STARTING
+
+
+def test_one_that_is_started_is_never_told_as_one_whose_runner_is_gone(manager, monkeypatch):
+    manager.run_workload_detached(quick(), wait=20)
+    told: list[WorkloadStatus] = []
+
+    def then_look(write):
+        def looking(*args, **fields):
+            written = write(*args, **fields)
+            told.append(manager.get_workload("quick").status)
+            return written
+
+        return looking
+
+    monkeypatch.setattr(StatusStore, "set", then_look(StatusStore.set))
+    monkeypatch.setattr(RuntimeRecordStore, "write", then_look(RuntimeRecordStore.write))
+    manager.restart_workloads(["quick"]).wait(20)
+    manager.stop_workloads(["quick"]).wait(20)
+    manager.start_workloads(["quick"]).wait(20)
+    assert {WorkloadStatus.STARTING, WorkloadStatus.STOPPED} <= set(told)
+    assert WorkloadStatus.UNHEALTHY not in told
 
 
 def test_it_may_take_as_long_as_it_takes(manager):

@@ -284,8 +284,11 @@ class Lifecycle:
             return None
         self._admit(config, self._runtime_of(name))
         start = self._resolve(config)
-        # Before what runs is struck out: who is killed between leaves a workload that was meant to run.
-        self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
+        stored = self._inventory.stored(name)
+        if stored is not None and was_meant_to_run(stored):
+            # Before what runs is struck out: who is killed between leaves a workload that was meant to run. One that
+            # was stopped is left so until its start is on record, for starting without one would be told as unhealthy.
+            self._inventory.statuses.set(name, WorkloadStatus.STARTING, process_id=0)
         self._end(name, 0.0)
         self._trim(config)
         return self._spawn(config, start)
