@@ -57,6 +57,29 @@ def test_MCP_T37_the_server_is_initialized_once_and_every_client_gets_its_answer
     bridged(body, trail)
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("2025-11-25", "2025-06-18"),
+        ("2025-06-18", "2025-06-18"),
+        ("2025-03-26", "2025-03-26"),
+        ("2024-11-05", "2024-11-05"),
+        ("1999-01-01", "2025-06-18"),
+    ],
+)
+def test_a_client_is_told_of_no_newer_version_than_it_asked_for(trail, asked, told):
+    """A client that is older than the server would go, if it were told the server's version; they speak its own."""
+
+    async def body(subject):
+        async with raw_client(subject.port) as client:
+            answer = await client.post(request("initialize", 1, protocolVersion=asked))
+            assert answer.json["result"]["protocolVersion"] == told
+            header = ("mcp-session-id", answer.get("mcp-session-id")), ("mcp-protocol-version", told)
+            assert (await client.post(request("tools/list"), *header)).status == 200
+
+    bridged(body, trail)
+
+
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_MCP_T33_fifty_clients_with_the_same_ids_each_get_their_own_result(trail, era):
     """MCP-T33: 50 concurrent clients all using id 1, `"1"` and progressToken `"p"`: each gets its own result."""

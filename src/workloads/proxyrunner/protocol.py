@@ -10,7 +10,8 @@ from workloads.proxyrunner.jsonrpc import members, read
 __all__ = (
     "CAPABILITIES_KEY", "CAPABILITY_REQUIRED", "CLIENT_INFO_KEY", "HEADER_MISMATCH", "INITIALIZED", "LEGACY",
     "LOG_LEVEL_KEY", "MODERN", "REPEATABLE", "REQUEST_CANCELLED", "SERVER_INFO_KEY", "SESSION_NOT_FOUND",
-    "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY", "discover_params", "initialize_params", "is_enveloped",
+    "SUBSCRIPTION_KEY", "UNSUPPORTED_VERSION", "VERSION_KEY", "agreed_version", "discover_params", "initialize_params",
+    "is_enveloped",
 )  # fmt: skip
 
 MODERN = "2026-07-28"
@@ -44,6 +45,19 @@ CAPABILITY_REQUIRED = -32021
 UNSUPPORTED_VERSION = -32022
 
 _CLIENT_INFO = {"name": "workloads", "version": VERSION}
+
+
+def agreed_version(asked: str, offered: Any) -> Any:
+    """The version that a client and a server speak with each other which a proxy introduces to each other.
+
+    Either knows the versions before its own, too, and a client goes that is offered a version it does not know. The
+    proxy asked the server for the newest, so that what it offers may be newer than the client.
+
+    Args:
+        asked: The version of the old era that the client asked for.
+        offered: What the server answered the proxy.
+    """
+    return asked if offered in LEGACY[: LEGACY.index(asked)] else offered
 
 
 def is_enveloped(text: bytes) -> bool:

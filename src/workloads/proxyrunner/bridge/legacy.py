@@ -12,6 +12,7 @@ from workloads.proxyrunner.bridge.interest import concerns
 from workloads.proxyrunner.bridge.session_http import done, in_flight
 from workloads.proxyrunner.bridge.sessions import MAX_SUBSCRIPTIONS, Session, Sessions
 from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Message, encode, members
+from workloads.proxyrunner.protocol import agreed_version
 
 if TYPE_CHECKING:
     from typing import Any
@@ -33,7 +34,7 @@ class LegacySessions:
 
     Args:
         calls: The requests in flight to the process.
-        introduction: Its answer to the one ``initialize`` it got, which every client gets.
+        introduction: Its answer to the one ``initialize`` it got, which every client gets, in a version it knows.
         sessions: The sessions.
         interest: Who wants to hear of which resource.
         private: Whether the process is for one session only, which is all that it will ever hear of.
@@ -60,9 +61,11 @@ class LegacySessions:
         self._log_level: str | None = None
 
     def introduce(self, session: Session) -> dict[str, Any]:
-        """The result of ``initialize``: what the server said to the bridge."""
-        del session
-        return self._introduction
+        """The result of ``initialize``: what the server said to the bridge, in no newer version than was asked for."""
+        if self._private:
+            return self._introduction  # to this very client
+        version = agreed_version(session.version, self._introduction["protocolVersion"])
+        return {**self._introduction, "protocolVersion": version}
 
     def notify(self, message: Message) -> None:
         """The server told something that belongs to no request of ours."""
