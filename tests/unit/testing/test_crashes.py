@@ -24,7 +24,7 @@ with crashes.watched():
     Path(sys.argv[2], "elsewhere").write_text("does not count")
     (folder / "a").read_text()
     (folder / "a").rename(folder / "b")
-    subprocess.run([sys.executable, "-c", ""])
+    subprocess.run([sys.executable, "-c", ""], cwd=".")  # without a folder, some versions call os.posix_spawn
     os.kill(os.getpid(), 0)
 (folder / "after").write_text("not watched")
 """
