@@ -21,7 +21,7 @@ from workloads.runtimes.container.leftovers import end_containers, remove_contai
 from workloads.runtimes.container.listing import listed, sightings
 from workloads.runtimes.container.networks import is_network_lost, network_mode
 from workloads.runtimes.container.request import LOOPBACK, TARGET_PORT, container_name, container_request
-from workloads.runtimes.container.secret_files import delivered, split
+from workloads.runtimes.container.secret_files import delivered, split, sweep
 from workloads.runtimes.container.starting import started
 from workloads.runtimes.container.stats import measured
 from workloads.runtimes.container.ways import abandon_way, open_way, remove_ways
@@ -252,7 +252,7 @@ class ContainerRuntime:
         end_containers(self._engine, self._owner, name, grace)
 
     def remove(self, name: str, *, first: int = 0) -> None:
-        """End every container of a workload, and remove it.
+        """End every container of a workload, and remove it, and the secrets of those whose start was killed.
 
         Args:
             name: The workload.
@@ -264,6 +264,7 @@ class ContainerRuntime:
         """
         remove_containers(self._engine, self._owner, name, first=first)
         remove_ways(self._engine, self._owner, name, first=first)
+        sweep()
 
     def close(self) -> None:
         """Close idle connections. Idempotent."""

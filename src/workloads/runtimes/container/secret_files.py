@@ -14,20 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workloads.config.grammars import parse_secret
-from workloads.errors import Problem, WorkloadFailedError
+from workloads.errors import Problem, StateError, WorkloadFailedError
 from workloads.runtimes.container.mounts import KERNEL_FOLDERS, BoundMount
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
+    from workloads._core.locks import FileLock
     from workloads.config import RunConfig
     from workloads.runtimes.protocol import Owner
 
-__all__ = ("delivered", "refusals", "split")
+__all__ = ("delivered", "refusals", "split", "sweep")
 
 _IN_MEMORY = ("tmpfs", "ramfs")
 _MOUNTS = Path("/proc/self/mounts")
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108  # only a folder of this user's own in it is used
+_LOCK = ".lock"
 
 
 def refusals(config: RunConfig) -> Iterator[Problem]:
@@ -82,33 +84,67 @@ def delivered(files: Mapping[str, str], owner: Owner, *, name: str, container: s
         return
     from workloads._core.files import secure_folder
 
-    home = Path(_memory(name), f"workloads-{os.geteuid()}")
-    folder = home / f"{owner.scope}.{container}"
+    home = _home()
+    if home is None:
+        reason = "no folder of this machine is only in memory, so a secret cannot be a file; target a variable instead"
+        raise WorkloadFailedError(name, reason)
     secure_folder(home)
-    secure_folder(folder)
+    sweep()
+    folder = home / f"{owner.scope}.{container}"
     mounts = [
         BoundMount(str(folder / str(index)), target, read_only=True) for index, target in enumerate(sorted(files))
     ]
-    _empty(folder)  # of what a crash left
+    lock = _lock(folder)
+    with lock.held():
+        secure_folder(folder)
+        try:
+            for mount in mounts:
+                with Path(mount.source).open("x", encoding="utf-8") as file:
+                    # Whoever the server runs as may read it; nobody else of this machine gets into the folder.
+                    os.fchmod(file.fileno(), 0o444)
+                    file.write(files[mount.target])
+            yield mounts
+        finally:
+            _remove(folder)
+            lock.path.unlink()
+
+
+def sweep() -> None:
+    """Remove the secrets of containers whose start was killed."""
+    from workloads._core.files import check_folder
+
+    home = _home()
     try:
-        for mount in mounts:
-            with Path(mount.source).open("x", encoding="utf-8") as file:
-                # Whoever the server runs as may read it; nobody else of this machine gets into the folder.
-                os.fchmod(file.fileno(), 0o444)
-                file.write(files[mount.target])
-        yield mounts
-    finally:
-        _empty(folder)
+        if home is None or not check_folder(home):
+            return
+    except StateError:
+        return  # it is not ours: nothing was delivered there
+    for path in home.glob(f"*{_LOCK}"):
+        folder = path.with_suffix("")
+        lock = _lock(folder)
+        if lock.acquire(0):  # nobody is starting it
+            try:
+                _remove(folder)
+                lock.path.unlink()
+            finally:
+                lock.release()
+
+
+def _lock(folder: Path) -> FileLock:
+    from workloads._core.locks import FileLock
+
+    return FileLock(folder.with_name(folder.name + _LOCK))
+
+
+def _remove(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            path.unlink()
         folder.rmdir()
 
 
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.unlink()
-
-
-def _memory(name: str) -> str:
-    """A folder that is in memory, and never on a disk."""
+def _home() -> Path | None:
+    """Where secrets of this user may be: in memory, and never on a disk. None where there is no such place."""
     from workloads._core.variables import XDG_RUNTIME_DIR
 
     candidates = [folder for folder in (XDG_RUNTIME_DIR.value(os.environ), _SHARED_MEMORY) if folder.startswith("/")]
@@ -116,9 +152,8 @@ def _memory(name: str) -> str:
         lines = _MOUNTS.read_text(encoding="utf-8").splitlines()
         for folder in candidates:
             if Path(folder).is_dir() and _kind(os.path.realpath(folder), lines) in _IN_MEMORY:
-                return folder
-    reason = "no folder of this machine is only in memory, so a secret cannot be a file; target a variable instead"
-    raise WorkloadFailedError(name, reason)
+                return Path(folder, f"workloads-{os.geteuid()}")
+    return None
 
 
 def _kind(path: str, mounts: Iterable[str]) -> str:

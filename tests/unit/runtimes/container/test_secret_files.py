@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from workloads import RunConfig
 from workloads.errors import InsecureStateError, WorkloadFailedError
 from workloads.runtimes.container import admission, secret_files
-from workloads.runtimes.container.secret_files import delivered, split
+from workloads.runtimes.container.secret_files import delivered, split, sweep
 from workloads.runtimes.process.admission import refusals as process_refusals
 from workloads.runtimes.protocol import Owner
 
@@ -20,12 +22,12 @@ def memory(monkeypatch, tmp_path):
     """A folder that is taken for one in memory."""
     folder = tmp_path / "memory"
     folder.mkdir(mode=0o700)
-    monkeypatch.setattr(secret_files, "_memory", lambda name: str(folder))
+    monkeypatch.setattr(secret_files, "_home", lambda: folder / "home")
     return folder
 
 
-def deliver(files=FILES):
-    return delivered(files, OWNER, name="a", container="a.0")
+def deliver(files=FILES, container="a.0"):
+    return delivered(files, OWNER, name="a", container=container)
 
 
 def test_a_path_is_a_file_and_a_name_a_variable():
@@ -43,13 +45,49 @@ def test_files_are_there_while_a_container_starts_and_gone_afterwards(memory):
         assert again == mounts
 
 
-def test_what_a_crash_left_is_replaced(memory):
-    with deliver() as mounts:
-        (source,) = [mount.source for mount in mounts if mount.target == "/etc/token"]
-    memory.joinpath(source).parent.mkdir()
-    memory.joinpath(source).write_text("old")
+@pytest.fixture
+def killed(memory, tmp_path):
+    """The files of a start that was killed: the lock went with the process, and nothing else did."""
     with deliver():
-        assert memory.joinpath(source).read_text() == "quiet"
+        shutil.copytree(memory, tmp_path / "then")
+    shutil.copytree(tmp_path / "then", memory, dirs_exist_ok=True)
+    files = secrets(memory)
+    assert set(files.values()) == set(FILES.values())
+    return files
+
+
+def secrets(memory):
+    return {path: path.read_text() for path in memory.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+def test_what_was_left_by_a_kill_is_replaced(memory, killed):
+    with deliver({"/etc/token": "new"}):
+        assert list(secrets(memory).values()) == ["new"]
+
+
+def test_what_was_left_by_a_kill_is_removed_by_the_next_start_of_another(memory, killed):
+    with deliver({"/etc/token": "new"}, "b.0"):
+        assert list(secrets(memory).values()) == ["new"]
+    assert list(memory.joinpath("home").iterdir()) == []
+
+
+def test_what_was_left_by_a_kill_is_removed_by_who_sweeps(memory, killed):
+    sweep()
+    assert list(memory.joinpath("home").iterdir()) == []
+
+
+def test_nothing_is_removed_where_others_can_write(memory, killed):
+    memory.joinpath("home").chmod(0o777)
+    sweep()
+    assert secrets(memory) == killed
+
+
+def test_what_is_being_delivered_is_left_alone(memory):
+    with deliver():
+        sweep()
+        with deliver({"/etc/token": "new"}, "b.0"):
+            assert sorted(secrets(memory).values()) == ["hush", "new", "quiet"]
+        assert set(secrets(memory).values()) == set(FILES.values())
 
 
 def test_nothing_is_made_without_secrets(memory):
