@@ -143,7 +143,7 @@ class WorkloadLifecycle(Protocol):
         ...
 
     def start_workloads(self, names: Sequence[str]) -> Completion:
-        """Start workloads that are not running; a running one is left alone.
+        """Start workloads that are not running; a running one is left alone, and one that is starting waited for.
 
         Args:
             names: The workloads; duplicates count once.

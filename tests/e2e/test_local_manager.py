@@ -121,6 +121,26 @@ def test_one_that_is_started_is_never_told_as_one_whose_runner_is_gone(manager, 
     assert WorkloadStatus.UNHEALTHY not in told
 
 
+def test_what_a_workload_depends_on_is_waited_for_though_somebody_else_is_starting_it(manager):
+    manager.run_workload_detached(quick("base", "--mute"))
+    refused: list[WorkloadFailedError] = []
+
+    def run_top():
+        try:
+            manager.run_workload_detached(quick("top", depends_on=["base"]))
+        except WorkloadFailedError as error:
+            refused.append(error)
+
+    running = threading.Thread(target=run_top)
+    running.start()
+    running.join(0.5)
+    while running.is_alive():  # again: it may have been stopped just before it was to be started
+        manager.stop_workloads(["base"], grace=1.0).wait(20)
+        running.join(0.1)
+    assert [error.name for error in refused] == ["base"]
+    assert not manager.does_workload_exist("top")
+
+
 def test_it_may_take_as_long_as_it_takes(manager):
     assert manager.run_workload_detached(quick(), wait=math.inf).status is WorkloadStatus.RUNNING
     manager.stop_workloads(["quick"], grace=math.inf).wait(20)

@@ -41,6 +41,7 @@ __all__ = ("Lifecycle",)
 
 _OWN_TIMEOUT = 30.0
 _PORT_TRIES = 5
+_LOOK_EVERY = 0.05
 _LOG_LINES = 20
 
 
@@ -299,11 +300,22 @@ class Lifecycle:
         self._inventory.containers.trim(self._runtime_of(config.name), config.name, 1 if count is None else count)
 
     def _await_start(self, name: str, handle: RunnerHandle | None) -> None:
-        if handle is not None:
-            try:
-                self._expect(name, handle, "ready", None)
-            finally:
-                handle.close()
+        if handle is None:
+            self._await_others_start(name)
+            return
+        try:
+            self._expect(name, handle, "ready", None)
+        finally:
+            handle.close()
+
+    def _await_others_start(self, name: str) -> None:
+        """Wait until a workload is ready that had a runner already, unless it is not starting."""
+        if self._inventory.get(name).status is not WorkloadStatus.STARTING:
+            return
+        while (workload := self._inventory.get(name)).status is WorkloadStatus.STARTING:
+            time.sleep(_LOOK_EVERY)
+        if workload.status is not WorkloadStatus.RUNNING:
+            raise WorkloadFailedError(name, workload.status_context or "it was stopped before it was ready")
 
     def _expect(self, name: str, handle: RunnerHandle, kind: str, timeout: float | None) -> None:
         """Wait for an event of the runner, or raise the error it reports."""

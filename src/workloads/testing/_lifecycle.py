@@ -83,8 +83,8 @@ class MemoryLifecycle:
     def start(self, name: str) -> Callable[[], None] | None:
         """Start a workload unless it runs; returns the wait for its server, during which others may change it."""
         entry = self._world.entry(name)
-        if entry.run is not None:
-            return None
+        if (former := entry.run) is not None:
+            return lambda: self.await_ready(name, former, self._ready_timeout)
         self.admit(entry.config)
         self._world.check_port(entry.config)
         run = self._begin(entry.config)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workloads.errors import (
+    BatchError,
     GroupNotFoundError,
     RunConfigError,
     WorkloadExistsError,
@@ -125,6 +126,26 @@ class RunningTests(Hooks):
         subject.stop_workloads(["one"]).wait(self.patience)
         subject.restart_workloads(["one"]).wait(self.patience)
         assert subject.get_workload("one").status is WorkloadStatus.RUNNING
+
+    def test_starting_what_is_starting_waits_until_it_is_ready(self, subject: Manager) -> None:
+        """Whoever began it. When it is stopped before, that is an error."""
+        subject.run_workload_detached(self.make_config("one"))
+        subject.start_workloads(["one"]).wait(self.patience)
+        assert subject.get_workload("one").status is WorkloadStatus.RUNNING
+        subject.run_workload_detached(self.slow_config("two"))
+        batch = subject.start_workloads(["two"])
+
+        with pytest.raises(TimeoutError):
+            batch.wait(0.2)
+
+        def stopped() -> bool:  # again: it may have been stopped just before it was to be started
+            subject.stop_workloads(["two"], grace=1.0).wait(self.patience)
+            return batch.done()
+
+        self.until(stopped)
+        with pytest.raises(BatchError) as caught:
+            batch.wait(self.patience)
+        assert [type(error) for error in caught.value.exceptions] == [WorkloadFailedError]
 
     def test_several_runs_of_one_name_at_once_leave_one(self, subject: Manager) -> None:
         """The others are told that it exists."""
