@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from workloads.proxyrunner.body import has_body, read_body
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ("AmbiguousError", "message_of", "request_body", "with_body", "without_header")
 
 _KEYS = frozenset(("jsonrpc", "id", "method", "params"))
+_UTF_8 = re.compile(rb';\s*charset\s*=\s*("?)utf-?8\1\s*(?=;|$)')
 
 
 class AmbiguousError(ValueError):
@@ -30,14 +32,24 @@ async def request_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     return await read_body(scope["headers"], receive, limit) if has_body(scope["headers"]) else b""
 
 
-def message_of(body: bytes) -> dict[str, Any]:
+def message_of(headers: Headers, body: bytes) -> dict[str, Any]:
     """The JSON-RPC message of a body, read so that no server can find another method or other parameters in it.
 
-    Parsers differ in which of two equal keys they take, and some find ``Method`` where ``method`` is meant.
+    Parsers differ in which of two equal keys they take, and some find ``Method`` where ``method`` is meant. Some read a
+    body as its headers say: what is harmless in UTF-8 may be a call of a tool in UTF-7.
+
+    Args:
+        headers: The headers of the request.
+        body: The body.
 
     Raises:
         AmbiguousError: The body is no JSON object, or an ambiguous one.
     """
+    for name, value in headers:
+        if name == b"content-encoding" and value.lower() not in (b"", b"identity"):
+            raise AmbiguousError("it is compressed")
+        if name == b"content-type" and b"charset" in _UTF_8.sub(b"", value.lower()):
+            raise AmbiguousError("its charset is another one than UTF-8")
     try:
         found: object = json.loads(body.decode(), object_pairs_hook=_once)
     except (UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -37,7 +37,7 @@ class _ToolCalls:
             return
         body = await request_body(scope, receive, self._max_body)
         try:
-            message = message_of(body)
+            message = message_of(scope["headers"], body)
         except AmbiguousError as error:
             await respond(send, refusal(400, INVALID_REQUEST, f"Message refused: {error}", request=body))
             return

@@ -60,7 +60,7 @@ class _ToolLists:
         if scope["method"] == "POST":
             request = await request_body(scope, receive, self._max_body)
             try:
-                lists = message_of(request).get("method") == _LIST
+                lists = message_of(scope["headers"], request).get("method") == _LIST
             except AmbiguousError as error:
                 await respond(send, refusal(400, INVALID_REQUEST, f"Message refused: {error}", request=request))
                 return

@@ -170,6 +170,43 @@ def test_a_message_that_a_server_might_read_otherwise_is_refused(middleware, bod
     assert server.body is None
 
 
+HIDDEN = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/+AGM-all", "params": {"name": "delete"}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"content-type", b"application/json; charset=utf-7"),
+        (b"content-type", b'application/json;CHARSET = "UTF-7"'),
+        (b"content-type", b"application/json; charset=utf-8; charset=utf-7"),
+        (b"content-type", b"application/json; charset*=utf-8''utf-7"),
+        (b"content-encoding", b"deflate"),
+        (b"content-encoding", b"identity, GZIP"),
+    ],
+)
+@pytest.mark.parametrize("middleware", [calls, lists])
+def test_a_message_that_its_headers_make_another_one_is_refused(middleware, name, value):
+    assert json.loads(HIDDEN.decode("utf-7"))["method"] == "tools/call"
+    server = Server()
+    assert call(middleware(server), HIDDEN, headers=[(name, value)]).status == 400
+    assert server.body is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"content-type", b"application/json"),
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"content-type", b'application/json;Charset="UTF8" ; x=y'),
+        (b"content-encoding", b"identity"),
+    ],
+)
+@pytest.mark.parametrize("middleware", [calls, lists])
+def test_a_message_whose_headers_say_what_it_is_passes(middleware, name, value):
+    server = Server(b"ok")
+    assert call(middleware(server), request("ping"), headers=[(name, value)]).body == b"ok"
+
+
 @pytest.mark.parametrize("middleware", [calls, lists])
 def test_other_messages_pass_as_they_are(middleware):
     body = b'{ "jsonrpc": "2.0", "id": 1.50, "method": "resources/read", "params": {"uri": "a", "NAME1": 1} }'
