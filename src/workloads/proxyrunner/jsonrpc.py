@@ -10,7 +10,8 @@ from typing import Any, NoReturn, TypeAlias, cast
 
 __all__ = (
     "INTERNAL_ERROR", "INVALID_PARAMS", "INVALID_REQUEST", "METHOD_NOT_FOUND", "PARSE_ERROR", "Id", "Kind", "Message",
-    "begins_session", "encode", "is_request", "kind_of", "members", "method_of", "read", "usable_id",
+    "begins_session", "encode", "finite", "is_request", "kind_of", "members", "method_of", "no_constant", "read",
+    "usable_id",
 )  # fmt: skip
 
 PARSE_ERROR = -32700
@@ -108,11 +109,21 @@ def begins_session(text: bytes) -> bool:
         return False
 
 
-def _no_constant(name: str) -> NoReturn:
+def no_constant(name: str) -> NoReturn:
+    """Refuse what only some parsers take for a number.
+
+    Raises:
+        ValueError: Always.
+    """
     raise ValueError(f"{name} is no JSON")
 
 
-def _finite(literal: str) -> float:
+def finite(literal: str) -> float:
+    """The number of a literal.
+
+    Raises:
+        ValueError: It could not be written again.
+    """
     number = float(literal)
     if math.isinf(number):
         raise ValueError(f"{literal} is out of range")
@@ -124,4 +135,4 @@ _METHOD_FIRST = re.compile(
     rb'\s*\{\s*(?:"(?:jsonrpc|id)"\s*:\s*(?:"[^"\\]*"|-?[0-9]+)\s*,\s*)*"method"\s*:\s*"([ !#-\[\]-~]*)"'
 )
 # Made once: the function of the module makes another one for each text that is not read in the usual way.
-_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
+_decode = json.JSONDecoder(parse_constant=no_constant, parse_float=finite).decode

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from workloads.proxyrunner.body import has_body, read_body
-from workloads.proxyrunner.jsonrpc import members
+from workloads.proxyrunner.jsonrpc import finite, members, no_constant
 
 if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import Headers, Message, Receive, Scope
@@ -51,7 +51,9 @@ def message_of(headers: Headers, body: bytes) -> dict[str, Any]:
         if name == b"content-type" and b"charset" in _UTF_8.sub(b"", value.lower()):
             raise AmbiguousError("its charset is another one than UTF-8")
     try:
-        found: object = json.loads(body.decode(), object_pairs_hook=_once)
+        found: object = json.loads(
+            body.decode(), object_pairs_hook=_once, parse_constant=no_constant, parse_float=finite
+        )
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         if isinstance(error, AmbiguousError):
             raise

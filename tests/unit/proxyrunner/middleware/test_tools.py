@@ -157,6 +157,8 @@ def test_a_call_of_what_clients_do_not_have_is_refused(name):
         b'{"method": "tools/call", "Params": {"name": "delete"}, "params": {"name": "read"}}',
         '{"method": "tools/call", "params": {"name": "delete"}}'.encode("utf-16"),
         b"\xef\xbb\xbf" + request("tools/call", name="delete"),
+        b'{"method": "tools/call", "params": {"name": "find", "arguments": {"a": NaN}}}',
+        b'{"method": "tools/call", "params": {"name": "find", "arguments": {"a": 1e999}}}',
         b"[" * 9_000,
         b"{",
         b"7",
