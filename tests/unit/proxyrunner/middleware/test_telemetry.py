@@ -89,6 +89,24 @@ def test_the_span_is_named_after_the_message(spans, body, name, attribute):
     assert attribute in span.attributes.items()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        message("\ud800"),
+        message(name="\ud800"),
+        json.dumps(
+            {"jsonrpc": "2.0", "id": "\ud800", "method": "resources/read", "params": {"uri": "\udfff"}}
+        ).encode(),
+    ],
+)
+def test_half_a_character_is_not_handed_to_exporters_which_would_lose_all_spans_with_it(spans, body):
+    call(around(Server()), body)
+    (span,) = spans()
+    assert "\\ud" in "".join(map(str, span.attributes.values()))
+    for text in (span.name, *span.attributes.values()):
+        str(text).encode()
+
+
 def test_it_continues_the_trace_of_the_client_and_the_server_continues_it(spans):
     server = Server()
     call(around(server), message(), headers=[TRACEPARENT, (b"tracestate", b"a=b"), (b"x-other", b"1")])
