@@ -64,7 +64,8 @@ class ContainerToggler:
         """Start the container, or let it go on. One that runs is left alone.
 
         Raises:
-            ToggleError: It cannot be started, or ended as soon as it was, with its last log lines; or it is gone.
+            ToggleError: It cannot be started or let go on, or ended as soon as it was started, with its last log lines;
+                or it is gone.
             TimeoutError: The engine does not answer, so it is not known what it has done.
         """
         with self._lock:
@@ -72,9 +73,12 @@ class ContainerToggler:
             with self._asking("disable") as client:
                 state = self._look(client, "disable")
                 if state.get("Paused"):
-                    if _accepted(client.unpause, self._container):
+                    refused = _refusal(client.unpause, self._container)
+                    if not refused:
                         return
-                    state = self._look(client, "disable")  # others have let it go on, or ended it
+                    state = self._look(client, "disable")  # others may have let it go on, or ended it
+                    if state.get("Paused"):
+                        raise ToggleError("disable", f"it stays paused: {refused}")
                 if not _runs(state):
                     client.start(self._container)
                     self._check_it_stays(client)
@@ -83,7 +87,8 @@ class ContainerToggler:
         """Pause the container, or stop it. That it does not run is fine where it would be stopped.
 
         Raises:
-            ToggleError: It is to be paused and does not run; with its last log lines when it has failed.
+            ToggleError: It is to be paused and does not run, with its last log lines when it has failed; or the engine
+                cannot pause it.
             TimeoutError: The engine does not answer, so it is not known what it has done.
         """
         with self._lock:
@@ -93,10 +98,14 @@ class ContainerToggler:
                 return
             with self._asking("enable") as client:
                 state = self._look(client, "enable")
-                if not state.get("Paused") and not (_runs(state) and _accepted(client.pause, self._container)):
-                    state = self._look(client, "enable")
-                    if not _runs(state) and self._stop_after is None:
-                        raise ToggleError("enable", f"it cannot be paused: {self._ended(client, state)}")
+                if _runs(state) and not state.get("Paused"):
+                    refused = _refusal(client.pause, self._container)
+                    if refused:
+                        state = self._look(client, "enable")  # others may have paused it, or ended it
+                        if _runs(state) and not state.get("Paused"):
+                            raise ToggleError("enable", f"it cannot be paused: {refused}")
+                if not _runs(state) and self._stop_after is None:
+                    raise ToggleError("enable", f"it cannot be paused: {self._ended(client, state)}")
             self._descent.begin()
 
     def state(self) -> TogglerState:
@@ -119,7 +128,7 @@ class ContainerToggler:
         """With the lock held."""
         with self._asking("enable") as client:
             if self._look(client, "enable").get("Paused"):
-                _accepted(client.unpause, self._container)  # what is paused hears no signal
+                _refusal(client.unpause, self._container)  # what is paused hears no signal
             client.stop(self._container, timeout=self._grace)
 
     def _check_it_stays(self, client: APIClient) -> None:
@@ -177,12 +186,12 @@ def _runs(state: Mapping[str, Any]) -> bool:
     return bool(state.get("Running") or state.get("Paused")) and not state.get("Restarting")
 
 
-def _accepted(call: Any, container: str) -> bool:
-    """Ask the engine for a change; tells whether the container was in a state to be changed."""
+def _refusal(call: Any, container: str) -> str:
+    """Ask the engine for a change; tells why it refuses, which it does where the container cannot be changed so."""
     from docker.errors import APIError
 
     try:
         call(container)
-    except APIError:
-        return False
-    return True
+    except APIError as error:
+        return explained(error) or "the engine refuses"
+    return ""
