@@ -53,6 +53,7 @@ def test_names_and_ports_are_those_of_the_profile(policy, host, port, permitted)
         "100.100.100.200", "168.63.129.16", "192.0.0.192", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1",
         "::", "::1", "fe80::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "2002:7f00:1::", "64:ff9b:1::1", "2002:a9fe:a9fe::1",
+        "5f00::1", "fec0::1", "200::1", "::7f00:1", "4000::1",
     ],
 )  # fmt: skip
 def test_no_name_leads_to_what_is_near(text):

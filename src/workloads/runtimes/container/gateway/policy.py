@@ -19,7 +19,10 @@ _LONGEST_NAME = 253
 # The metadata service of one cloud has an address like any other.
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
 # Of IANA's special-purpose addresses, those that older versions of Python take for public.
-_SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")))
+_SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "3fff::/20")))
+# Of IPv6 only this is given out (IANA, "Internet Protocol Version 6 Address Space"). Python takes more for public, such
+# as fec0::/10, which was for sites, and 200::/7, which private overlays use.
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -114,6 +117,7 @@ def is_public(address: Address) -> bool:
     """Whether an address belongs to the internet, and not to a network or machine nearby."""
     address = _unwrapped(address)
     special = address in _METADATA or any(address in network for network in _SPECIAL)
+    special = special or (address.version == 6 and address not in _GIVEN_OUT)
     return address.is_global and not address.is_multicast and not special
 
 
