@@ -22,7 +22,7 @@ class Descent:
     Args:
         lock: The lock of the toggler, held while the step is taken.
         after: Seconds until it is; None for never.
-        step: The step. When it raises ``ToggleError`` all stays as it is.
+        step: The step. When it raises ``ToggleError`` all stays as it is; after ``TimeoutError`` that is not known.
     """
 
     def __init__(self, lock: threading.Lock, after: float | None, step: Callable[[], object]) -> None:
@@ -55,3 +55,5 @@ class Descent:
                 self._step()
             except ToggleError as error:
                 _LOG.error("%s; it stays paused", error)
+            except TimeoutError as error:
+                _LOG.error("%s; it may stay paused", error)
