@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from workloads.proxyrunner.asgi import header, respond
-from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, encode, members, read
+from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, members
 from workloads.proxyrunner.middleware.bodies import AmbiguousError, message_of, request_body, with_body, without_header
 from workloads.proxyrunner.middleware.events import EventRewriter, TooLongError
 from workloads.proxyrunner.middleware.tool_policy import ToolPolicy
@@ -36,14 +37,15 @@ def rewritten(policy: ToolPolicy, text: bytes) -> bytes | None:
     if b'"tools"' not in text and b"\\u" not in text:
         return None
     try:
-        message = members(read(text))
-    except ValueError:
+        message = members(json.loads(text))  # with NaN, which some servers write and some clients read
+    except (ValueError, RecursionError):
         return None
     result = members(message.get("result"))
     tools = result.get("tools")
     if not isinstance(tools, list):
         return None
-    return encode({**message, "result": {**result, "tools": policy.listed(tools)}})  # pyright: ignore[reportUnknownArgumentType]
+    shown = {**message, "result": {**result, "tools": policy.listed(tools)}}  # pyright: ignore[reportUnknownArgumentType]
+    return json.dumps(shown, separators=(",", ":")).encode()
 
 
 class _ToolLists:

@@ -99,6 +99,16 @@ def test_an_answer_on_a_stream_is_rewritten_and_all_else_stays(method):
     assert b"content-length" not in answer.headers
 
 
+@pytest.mark.parametrize("kind", [b"application/json", b"text/event-stream"])
+def test_a_list_with_numbers_that_are_no_json_is_rewritten_for_some_clients_read_it(kind):
+    body = b'{"id": 1, "result": {"tools": [{"name": "delete"}, {"name": "read", "inputSchema": {"default": NaN}}]}}'
+    event = kind == b"text/event-stream"
+    answer = call(lists(Server(b"data: %s\n\n" % body if event else body, kind=kind)), request("tools/list"))
+    (tool,) = json.loads(answer.body.removeprefix(b"data: "))["result"]["tools"]
+    assert (tool["name"], tool["description"]) == ("read", "Reads")
+    assert tool["inputSchema"]["default"] != tool["inputSchema"]["default"]  # that is what NaN is
+
+
 def test_what_is_no_list_of_tools_is_not_touched():
     body = b'{ "jsonrpc": "2.0", "id": 1, "result": {"content": [{"text": "\\"tools\\""}]} }'
     answer = call(lists(Server(body)), request("tools/call", name="read"))
