@@ -13,6 +13,7 @@ __all__ = ("EventRewriter", "TooLongError")
 # The end of a line, and the empty line that ends an event (WHATWG HTML, section 9.2.5).
 _LINE = re.compile(rb"\r\n|\n|\r")
 _END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_BOM = b"\xef\xbb\xbf"  # may begin a stream, and is no part of its first line
 
 
 class TooLongError(ValueError):
@@ -62,7 +63,7 @@ class EventRewriter:
         return b"".join(out)
 
     def _event(self, block: bytes) -> bytes:
-        lines = _LINE.split(block)
+        lines = _LINE.split(block.removeprefix(_BOM))
         data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
         changed = self._rewrite(b"\n".join(data)) if data else None
         if changed is None:

@@ -63,3 +63,9 @@ def test_an_event_has_a_limit():
     rewriter.feed(b"data: 1234")
     with pytest.raises(TooLongError):
         rewriter.feed(b"5")
+
+
+def test_the_first_event_is_looked_at_where_the_stream_begins_with_a_byte_order_mark():
+    stream = b"\xef\xbb\xbfdata: change\n\n"
+    assert run([stream]) == b"data: CHANGE\n\n"
+    assert run([stream.replace(b"change", b"keep")]) == stream.replace(b"change", b"keep")
