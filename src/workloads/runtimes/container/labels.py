@@ -63,8 +63,10 @@ def labels_of(config: RunConfig, owner: Owner, *, container: str, index: int) ->
         index: Its number within the workload, from 0.
     """
     keys = Keys(owner.app)
+    # Nobody would see a server that said it only serves another container.
+    own = {key: value for key, value in config.container_labels.items() if key != keys.auxiliary}
     return {
-        **config.container_labels,
+        **own,
         keys.mark: "true",
         keys.name: container,
         keys.base_name: config.effective_base_name,

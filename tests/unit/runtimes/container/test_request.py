@@ -88,7 +88,8 @@ def test_a_secret_is_in_the_document_for_the_engine_and_nowhere_else():
 
 
 def test_labels_say_whose_it_is_and_keep_those_of_the_user():
-    labels = request(container_labels={"team": "a", "workloads.basename": "forged"}, port=4000).body["Labels"]
+    own = {"team": "a", "workloads.basename": "forged", "workloads.auxiliary-workload": "true"}
+    labels = request(container_labels=own, port=4000).body["Labels"]
     assert labels.pop("workloads.digest")
     assert labels == {
         "team": "a",
