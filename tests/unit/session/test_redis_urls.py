@@ -89,6 +89,8 @@ def test_a_target_is_shown_as_a_url_without_user_and_options(url):
         ("redis://::1", ["url.host"]),
         ("redis://cache/x", ["url.database"]),
         ("redis://cache/1/2", ["url.database"]),
+        ("redis://cache//5", ["url.database"]),
+        ("redis+sentinel://a/main//5", ["url.database"]),
         ("redis://cache/1?db=2", ["url.db"]),
         ("redis://u:p@ss@cache", ["url.user"]),
         ("redis://cache#x", ["url"]),

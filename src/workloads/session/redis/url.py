@@ -184,7 +184,7 @@ class _Reading:
             if not (master := unquote(parts.pop(0))):
                 self._wrong("master", "expected the name of a master: redis+sentinel://host/master")
             self._fields["master"] = master
-        if parts and parts[0]:
+        if any(parts):
             if self._kind == "cluster":
                 self._wrong("database", "a cluster has only one, which is not named")
             else:
