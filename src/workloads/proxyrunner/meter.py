@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ("BUCKETS", "Histogram", "Meter")
+__all__ = ("BUCKETS", "METHODS", "OTHER", "Histogram", "Meter")
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds, in seconds, of the classes in which durations are counted."""
+
+METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
+"""The HTTP methods that are told apart."""
+OTHER = "other"
+"""What all others are counted as: some HTTP servers take any word for a method, and clients know many."""
 
 
 class Histogram:
@@ -43,7 +48,7 @@ class Meter:
     def __init__(self) -> None:
         """Begin at zero."""
         self.requests: dict[tuple[str, int], int] = {}
-        """How many requests were answered, by HTTP method and status; 0 stands for none."""
+        """How many requests were answered, by HTTP method, or :data:`OTHER`, and status; 0 stands for none."""
         self.durations = Histogram()
         """How long answers took until their last byte; streams that nobody expects to end are left out."""
         self.sessions_begun = 0
@@ -61,6 +66,7 @@ class Meter:
         try:
             self.requests[key] += 1
         except KeyError:
-            self.requests[key] = 1
+            key = (method if method in METHODS else OTHER, status)
+            self.requests[key] = self.requests.get(key, 0) + 1
         if seconds is not None:
             self.durations.add(seconds)

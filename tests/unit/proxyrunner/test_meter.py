@@ -27,3 +27,11 @@ def test_a_stream_counts_as_a_request_and_not_as_a_duration():
     meter.answered("GET", 200, None)
     assert meter.requests == {("POST", 200): 1, ("GET", 200): 2}
     assert sum(meter.durations.counts) == 1
+
+
+def test_methods_that_clients_make_up_take_no_room():
+    meter = Meter()
+    for number in range(100):
+        meter.answered(f"METHOD{number}", 405, 0.5)
+    meter.answered("other", 405, 0.5)
+    assert meter.requests == {("other", 405): 101}

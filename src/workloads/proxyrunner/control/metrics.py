@@ -24,8 +24,6 @@ METRICS_PATH = "/metrics"
 
 _CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "workloads_proxy_"
-# Whatever else a client sends as its method must not make a line of its own.
-_METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 
 
 @attrs.frozen
@@ -97,8 +95,8 @@ class Metrics:
             _PREFIX + "requests", "Requests answered; without a status, the connection ended first.",
             labels=("workload", "method", "status"),
         )  # fmt: skip
-        for (method, status), count in self._by_label().items():
-            requests.add_metric((self._workload, method, status), count)
+        for (method, status), count in self._meter.requests.items():
+            requests.add_metric((self._workload, method, str(status) if status else ""), count)
         yield requests
         durations = HistogramMetricFamily(
             _PREFIX + "request_duration_seconds", "Seconds until the last byte of an answer, open streams apart.",
@@ -113,10 +111,3 @@ class Metrics:
             family = kind(_PREFIX + figure.name, figure.meaning, labels=("workload",))
             family.add_metric((self._workload,), figure.value)
             yield family
-
-    def _by_label(self) -> dict[tuple[str, str], int]:
-        counts: dict[tuple[str, str], int] = {}
-        for (method, status), count in self._meter.requests.items():
-            labels = method if method in _METHODS else "other", str(status) if status else ""
-            counts[labels] = counts.get(labels, 0) + count
-        return counts
