@@ -12,7 +12,7 @@ from workloads.proxyrunner.jsonrpc import finite, members, no_constant
 if TYPE_CHECKING:
     from workloads.proxyrunner.asgi import Headers, Message, Receive, Scope
 
-__all__ = ("AmbiguousError", "message_of", "request_body", "with_body", "without_header")
+__all__ = ("AmbiguousError", "is_post", "message_of", "request_body", "with_body", "without_header")
 
 _KEYS = frozenset(("jsonrpc", "id", "method", "params"))
 _UTF_8 = re.compile(rb';\s*charset\s*=\s*("?)utf-?8\1\s*(?=;|$)')
@@ -20,6 +20,12 @@ _UTF_8 = re.compile(rb';\s*charset\s*=\s*("?)utf-?8\1\s*(?=;|$)')
 
 class AmbiguousError(ValueError):
     """A message that a server might understand in another way than the proxy does."""
+
+
+def is_post(scope: Scope) -> bool:
+    """Whether a server may take a request for a POST, as some do in any case. Not every host refuses others."""
+    method: str = scope["method"]
+    return method.upper() == "POST"
 
 
 async def request_body(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloads.proxyrunner.asgi import respond
 from workloads.proxyrunner.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, encode, members
-from workloads.proxyrunner.middleware.bodies import AmbiguousError, message_of, request_body, with_body
+from workloads.proxyrunner.middleware.bodies import AmbiguousError, is_post, message_of, request_body, with_body
 from workloads.proxyrunner.middleware.tool_policy import ToolPolicy
 from workloads.proxyrunner.replies import refusal
 
@@ -32,7 +32,7 @@ class _ToolCalls:
         self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
+        if not is_post(scope):
             await self._application(scope, receive, send)
             return
         body = await request_body(scope, receive, self._max_body)

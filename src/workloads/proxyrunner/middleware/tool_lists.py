@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from workloads.proxyrunner.asgi import header, respond
 from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, members
-from workloads.proxyrunner.middleware.bodies import AmbiguousError, message_of, request_body, with_body, without_header
+from workloads.proxyrunner.middleware.bodies import (
+    AmbiguousError,
+    is_post,
+    message_of,
+    request_body,
+    with_body,
+    without_header,
+)
 from workloads.proxyrunner.middleware.events import EventRewriter, TooLongError
 from workloads.proxyrunner.middleware.tool_policy import ToolPolicy
 from workloads.proxyrunner.replies import refusal
@@ -59,7 +66,7 @@ class _ToolLists:
         scope = {**scope, "headers": without_header(scope["headers"], b"accept-encoding")}
         request = b""
         lists = False
-        if scope["method"] == "POST":
+        if is_post(scope):
             request = await request_body(scope, receive, self._max_body)
             try:
                 lists = message_of(scope["headers"], request).get("method") == _LIST

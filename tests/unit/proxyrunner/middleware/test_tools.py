@@ -182,6 +182,14 @@ def test_a_message_that_a_server_might_read_otherwise_is_refused(middleware, bod
     assert server.body is None
 
 
+def test_a_call_is_refused_whatever_the_case_of_its_method():
+    server = Server()
+    answer = call(calls(server), request("tools/call", name="delete"), method="post")
+    assert (server.body, json.loads(answer.body)["error"]["code"]) == (None, -32602)
+    answer = call(lists(Server(listing())), request("tools/list"), method="Post")
+    assert json.loads(answer.body)["result"]["tools"] == SHOWN
+
+
 HIDDEN = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/+AGM-all", "params": {"name": "delete"}}'
 
 
