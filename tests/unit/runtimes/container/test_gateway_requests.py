@@ -32,6 +32,8 @@ def test_a_tunnel_leads_to_host_and_port(target, host, port):
         ("http://example.com", "example.com", 80, "/"),
         ("http://example.com/a/b?c=d", "example.com", 80, "/a/b?c=d"),
         ("http://example.com?c=d", "example.com", 80, "/?c=d"),
+        ("http://example.com?c=/d", "example.com", 80, "/?c=/d"),
+        ("http://example.com/?c=http://e/?f", "example.com", 80, "/?c=http://e/?f"),
         ("HTTP://example.com:8080/a//b", "example.com", 8080, "/a//b"),
     ],
 )

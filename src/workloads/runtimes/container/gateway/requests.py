@@ -78,10 +78,9 @@ def parse(head: bytes) -> Target:
     scheme, separator, rest = target.partition("://")
     if not separator or scheme.lower() != "http":
         raise Refusal(400, "a proxy takes CONNECT HOST:PORT and http:// URLs")
-    authority, slash, path = rest.partition("/")
-    if not slash:
-        authority, mark, query = rest.partition("?")
-        path = mark + query
+    before, mark, query = rest.partition("?")
+    authority, _, path = before.partition("/")
+    path += mark + query
     host, port = _authority(authority)
     kept = [field for field in fields if _name(field) not in _HOP_BY_HOP]
     # One request for each connection: what is read of the next would not be looked at.
