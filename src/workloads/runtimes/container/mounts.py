@@ -112,7 +112,10 @@ def _wrong(mount: Mount, target: str, resolve: Callable[[str], str], refused: It
         return f"{mount.scheme}:// is unknown; use a path, {_VOLUME}://NAME:/PATH, or {ROOT}://rootfs:/ to write"
     if not mount.source.startswith("/"):
         return f"the path on this machine must be absolute, got {mount.source!r}; or use {_VOLUME}://NAME:/PATH"
-    source = resolve(mount.source)
+    try:
+        source = resolve(mount.source)
+    except OSError as error:  # such as a link in /proc of somebody else's process
+        return f"{mount.source} cannot be looked up: {error.strerror}"
     for path in refused:
         # A folder shows what is in it: the one above is no better.
         if _within(source, path) or _within(path, source):

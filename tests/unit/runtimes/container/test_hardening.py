@@ -126,6 +126,17 @@ def test_what_gives_rights_over_this_machine_is_refused(key, mount):
     assert problem.path == f"permission_profile.{key}[0]"
 
 
+def test_a_link_that_may_not_be_followed_is_told_with_its_path():
+    def resolve(path):
+        if path == "/proc/1/root":
+            raise PermissionError(13, "Permission denied", path)
+        return path
+
+    (problem,) = problems(with_profile(read=("/proc/1/root:/data",)), resolve=resolve)
+    assert problem.path == "permission_profile.read[0]"
+    assert "/proc/1/root cannot be looked up: Permission denied" in str(problem)
+
+
 def test_a_symlink_is_judged_by_where_it_leads():
     links = {"/srv/innocent": SOCKET}
     (problem,) = problems(with_profile(read=("/srv/innocent:/s",)), resolve=lambda path: links.get(path, path))
