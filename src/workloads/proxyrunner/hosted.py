@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Hosted", "HostedConnection")
 
+_WITH_BODY = ("PATCH", "POST", "PUT")
+
 
 class HostedConnection:
     """A client of a foreign server, as far as ASGI tells of it. Implements ``ClientConnection``.
@@ -145,6 +147,10 @@ class Hosted:
             await respond(send, unavailable("The workload does not run"))
             return
         headers = [(bytes(name), bytes(value)) for name, value in scope["headers"]]
+        version: str = scope.get("http_version", "1.1")
+        if scope["method"] in _WITH_BODY and not version.startswith("1") and not has_body(headers):
+            # Since HTTP/2 a body needs no header to tell of it (RFC 9113, section 8.1). This one goes no further.
+            headers.append((b"transfer-encoding", b"chunked"))
         connection = HostedConnection(receive, body=has_body(headers))
         begun = False
 
