@@ -71,6 +71,8 @@ class Call:
         """How the server ended, if it did before it answered."""
         self._notifications: deque[Message] = deque()
         self._response: Message | None = None
+        self._paused = False
+        self._late: Message | None = None
         self._lost = False
         self._news = asyncio.Event()
 
@@ -109,6 +111,13 @@ class Call:
         if not self.done:
             self._response = message
             self._news.set()
+        elif self._paused:  # the server did not wait for the client to come back
+            self._late = message
+
+    def pause(self, message: Message) -> None:
+        """The client gets this for now, and will come back: :meth:`resume` then goes on."""
+        self.resolve(message)
+        self._paused = True
 
     def resume(self, request_id: Id, token: Id | None) -> None:
         """The request goes on after an answer that was not its last: under another id of the client's.
@@ -118,7 +127,9 @@ class Call:
             token: The new progress token.
         """
         self.request_id, self.token = request_id, token
-        self._response = None
+        late, self._late = self._late, None
+        self._response = None if late is None else {**late, "id": request_id}
+        self._paused = False
 
     def fail(self, reason: str) -> None:
         """No answer will come."""

@@ -145,7 +145,7 @@ class LegacyRequests:
             return False
         client.parked = True
         result = input_required(message, state, _KEY, self._introduction)
-        call.resolve({"jsonrpc": "2.0", "id": call.request_id, "result": result})
+        call.pause({"jsonrpc": "2.0", "id": call.request_id, "result": result})
         return True
 
     async def request(self, request: BridgeRequest) -> None:

@@ -1,0 +1,75 @@
+"""Clients of the new era with a server of the old era, played by a test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+from tests.support.aio import run, until
+from tests.support.stdio_peer import connected
+
+from workloads.proxyrunner.bridge.calls import Calls
+from workloads.proxyrunner.bridge.interest import Interest
+from workloads.proxyrunner.bridge.legacy_requests import LegacyRequests
+from workloads.proxyrunner.bridge.request import BridgeRequest
+from workloads.proxyrunner.jsonrpc import Kind
+
+INTRODUCTION = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}, "resources": {"subscribe": True}}}
+ELICITS = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+
+
+class Connection:
+    lost = done = False
+    on_lost = None
+
+
+class Client:
+    """Sends one request, and keeps what it gets."""
+
+    def __init__(self, method, request_id, **params):
+        self.sent = []
+        message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": {**params, "_meta": ELICITS}}
+        scope = {"method": "POST", "headers": []}
+        self.request = BridgeRequest(scope, None, self._send, Connection(), message, Kind.REQUEST)
+
+    async def _send(self, message):
+        self.sent.append(message)
+
+    @property
+    def body(self):
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+
+@asynccontextmanager
+async def served(**options):
+    subject = None
+    calls = Calls(lambda message: None, lambda message, call: subject.ask(message, call))
+    async with connected(calls) as peer:
+        subject = LegacyRequests(calls, INTRODUCTION, Interest(), **options)
+        try:
+            yield subject, peer, calls
+        finally:
+            subject.close()
+
+
+def test_a_server_that_did_not_wait_for_what_it_asked_answers_whoever_comes_back_late():
+    """It gave the client up, as one that asks with a time-out does: its answer is that of the client's next request."""
+
+    async def body():
+        async with served() as (subject, peer, calls):
+            first = Client("tools/call", 1, name="x", arguments={})
+            asking = asyncio.create_task(subject.request(first.request))
+            called = await peer.hear()
+            peer.say({"jsonrpc": "2.0", "id": 7, "method": "elicitation/create", "params": {"message": "?"}})
+            await asking
+            state = json.loads(first.body)["result"]["requestState"]
+            peer.answer(called, result={"content": [], "isError": True})
+            await until(lambda: not calls)
+            answers = {"input": {"action": "accept", "content": {}}}
+            second = Client("tools/call", 2, name="x", arguments={}, requestState=state, inputResponses=answers)
+            await asyncio.wait_for(subject.request(second.request), 30)
+            answer = json.loads(second.body)
+            assert (answer["id"], answer["result"]["isError"]) == (2, True)
+
+    run(body())
