@@ -7,44 +7,19 @@ import json
 from contextlib import asynccontextmanager
 
 from tests.support.aio import run, until
+from tests.support.bridge_client import Client
 from tests.support.stdio_peer import connected
 
 from workloads.proxyrunner.bridge.calls import Calls
 from workloads.proxyrunner.bridge.interest import Interest
 from workloads.proxyrunner.bridge.legacy_requests import LegacyRequests
-from workloads.proxyrunner.bridge.request import BridgeRequest
-from workloads.proxyrunner.jsonrpc import Kind
 
 INTRODUCTION = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}, "resources": {"subscribe": True}}}
-ELICITS = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
-
-
-class Connection:
-    lost = done = False
-    on_lost = None
-
-
-class Client:
-    """Sends one request, and keeps what it gets."""
-
-    def __init__(self, method, request_id, **params):
-        self.sent = []
-        message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": {**params, "_meta": ELICITS}}
-        scope = {"method": "POST", "headers": []}
-        self.request = BridgeRequest(scope, None, self._send, Connection(), message, Kind.REQUEST)
-
-    async def _send(self, message):
-        self.sent.append(message)
-
-    @property
-    def body(self):
-        return b"".join(message.get("body", b"") for message in self.sent)
 
 
 @asynccontextmanager
 async def served(**options):
-    subject = None
-    calls = Calls(lambda message: None, lambda message, call: subject.ask(message, call))
+    calls = Calls(lambda message: None, lambda message, call: subject.ask(message, call))  # noqa: PLW0108  # it comes
     async with connected(calls) as peer:
         subject = LegacyRequests(calls, INTRODUCTION, Interest(), **options)
         try:

@@ -193,7 +193,6 @@ class LegacySessions:
         level = session.log_level or LOG_LEVELS[0]
         call = self._calls.open(request.method, params, request.id, owner=session, log_level=level)
         with in_flight(self._calls, request, session, call, self):
-            await self._calls.submit(call)
             await self._answer(request, call)
         return call.response
 
@@ -201,6 +200,7 @@ class LegacySessions:
         answer = Answer(call, request.send, request.accepts)
         try:
             async with asyncio.timeout(self._request_timeout):
+                await self._calls.submit(call)
                 await answer.deliver()
         except TimeoutError:
             self._calls.cancel(call, "time-out")

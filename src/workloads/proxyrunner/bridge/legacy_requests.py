@@ -22,6 +22,8 @@ from workloads.proxyrunner.link import ServerGoneError
 from workloads.proxyrunner.protocol import CAPABILITIES_KEY, CAPABILITY_REQUIRED, SUBSCRIPTION_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from workloads.proxyrunner.bridge.calls import Calls
     from workloads.proxyrunner.bridge.interest import Interest
     from workloads.proxyrunner.bridge.request import BridgeRequest
@@ -152,16 +154,16 @@ class LegacyRequests:
         """Answer a request."""
         params = members(request.params)
         if "requestState" in params or "inputResponses" in params:
-            call, client = await self._go_on(request, params)
+            call, client, sending = self._go_on(request, params)
         else:
-            call, client = await self._begin(request, params)
+            call, client, sending = self._begin(request, params)
 
         def translate(response: Message) -> Message:
             return raised(response, request.method, self._introduction)
 
         answer = Answer(call, request.send, request.accepts, status_of=status_of, translate=translate)
         try:
-            await deliver(request, answer, self._request_timeout)
+            await deliver(request, answer, self._request_timeout, sending)
         finally:
             if not client.parked:
                 self._calls.cancel(call, "the client has gone")
@@ -192,15 +194,14 @@ class LegacyRequests:
         for listener in self._listeners:
             listener.call.fail("the server ended")
 
-    async def _begin(self, request: BridgeRequest, params: dict[str, Any]) -> tuple[Call, _Client]:
+    def _begin(self, request: BridgeRequest, params: dict[str, Any]) -> tuple[Call, _Client, Awaitable[None]]:
         client = _Client(request.method, params, request.identity)
         call = self._calls.open(
             request.method, stripped(request.params), request.id, owner=client, log_level=log_level_of(params)
         )
-        await self._calls.submit(call)
-        return call, client
+        return call, client, self._calls.submit(call)
 
-    async def _go_on(self, request: BridgeRequest, params: dict[str, Any]) -> tuple[Call, _Client]:
+    def _go_on(self, request: BridgeRequest, params: dict[str, Any]) -> tuple[Call, _Client, Awaitable[None]]:
         """Give the server what it waits for."""
         state = params.get("requestState")
         parked = None
@@ -215,12 +216,7 @@ class LegacyRequests:
         assert isinstance(client, _Client)
         client.parked, client.params = False, params
         call.resume(request.id, usable_id(members(params.get("_meta")).get("progressToken")))
-        try:
-            await self._calls.respond(parked.ask, {"result": params["inputResponses"][parked.key]})
-        except BaseException:
-            self._calls.cancel(call, "the client has gone")
-            raise
-        return call, client
+        return call, client, self._calls.respond(parked.ask, {"result": params["inputResponses"][parked.key]})
 
     def _expired(self, parked: Parked) -> None:
         declined = _DECLINED if parked.ask["method"] == "elicitation/create" else _NOBODY

@@ -57,8 +57,7 @@ class ModernRequests:
         call = self._calls.open(request.method, params, request.id, log_level=level)
         answer = Answer(call, request.send, request.accepts, status_of=status_of, translate=self._noted)
         try:
-            await self._calls.submit(call)
-            await deliver(request, answer, self._request_timeout)
+            await deliver(request, answer, self._request_timeout, self._calls.submit(call))
         finally:
             # Does nothing when the answer came. Else the client left, which in this era cancels.
             self._calls.cancel(call, "the client has gone")

@@ -164,9 +164,9 @@ class ModernSessions:
                 call = self._open(request, session, following)
                 answer.follow(call)
             with in_flight(self._calls, request, session, call, self):
-                await self._calls.submit(call)
                 try:
                     async with asyncio.timeout(self._request_timeout):
+                        await self._calls.submit(call)
                         response = await answer.relay()
                 except TimeoutError:
                     self._calls.cancel(call, "time-out")

@@ -12,6 +12,8 @@ from workloads.proxyrunner.replies import json_reply
 from workloads.proxyrunner.streams import LongStream
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from workloads.proxyrunner.bridge.answers import Answer
     from workloads.proxyrunner.bridge.request import BridgeRequest
     from workloads.proxyrunner.exchanges import Exchanges
@@ -80,10 +82,13 @@ class StatelessFront:
             raise request.refuse(406, INVALID_REQUEST, "Accept must allow text/event-stream")
 
 
-async def deliver(request: BridgeRequest, answer: Answer, request_timeout: float | None) -> None:
-    """Send an answer, or that the server took too long for it."""
+async def deliver(
+    request: BridgeRequest, answer: Answer, request_timeout: float | None, sending: Awaitable[None]
+) -> None:
+    """Send what the server needs, then its answer; or that it took too long for it, be it only to read."""
     try:
         async with asyncio.timeout(request_timeout):
+            await sending
             await answer.deliver()
     except TimeoutError:
         if not answer.streaming:
