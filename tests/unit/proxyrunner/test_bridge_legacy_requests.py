@@ -13,6 +13,7 @@ from tests.support.stdio_peer import connected
 from workloads.proxyrunner.bridge.calls import Calls
 from workloads.proxyrunner.bridge.interest import Interest
 from workloads.proxyrunner.bridge.legacy_requests import LegacyRequests
+from workloads.proxyrunner.exchanges import Exchanges
 
 INTRODUCTION = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}, "resources": {"subscribe": True}}}
 
@@ -46,5 +47,52 @@ def test_a_server_that_did_not_wait_for_what_it_asked_answers_whoever_comes_back
             await asyncio.wait_for(subject.request(second.request), 30)
             answer = json.loads(second.body)
             assert (answer["id"], answer["result"]["isError"]) == (2, True)
+
+    run(body())
+
+
+def listen(subject, request_id):
+    client = Client("subscriptions/listen", request_id, notifications={"resourceSubscriptions": ["res://a"]})
+    return client, asyncio.create_task(subject.listen(client.request, Exchanges()))
+
+
+async def leave(listening):
+    listening.cancel()
+    await asyncio.wait({listening})
+
+
+def test_a_subscriber_that_goes_before_the_server_has_agreed_leaves_the_others_subscribed():
+    async def body():
+        async with served() as (subject, peer, _):
+            _, first = listen(subject, "one")
+            begun = await peer.hear()
+            client, second = listen(subject, "two")
+            await asyncio.sleep(0)
+            await leave(first)
+            heard = [await peer.hear(), await peer.hear()]
+            (asked,) = [message for message in heard if message["method"] == "resources/subscribe"]
+            (cancelled,) = [message for message in heard if message["method"] == "notifications/cancelled"]
+            assert cancelled["params"]["requestId"] == begun["id"]
+            assert not client.sent
+            peer.answer(asked, result={})
+            await until(lambda: b"acknowledged" in client.body)
+            await leave(second)
+
+    run(body())
+
+
+def test_whoever_subscribes_just_when_the_last_subscriber_goes_is_subscribed():
+    async def body():
+        async with served() as (subject, peer, _):
+            client, first = listen(subject, "one")
+            peer.answer(await peer.hear(), result={})
+            await until(lambda: b"acknowledged" in client.body)
+            first.cancel()
+            _, second = listen(subject, "two")  # its turn comes as soon as the first has gone
+            assert [(await peer.hear())["method"] for _ in range(2)] == [
+                "resources/unsubscribe",
+                "resources/subscribe",
+            ]
+            await leave(second)
 
     run(body())

@@ -97,14 +97,18 @@ def test_a_subscriber_hears_of_a_resource_and_its_parts(uri, hears):
     assert concerns({"res://a", "res://b/"}, uri) is hears
 
 
-def test_the_server_is_told_of_the_first_who_is_interested_and_of_the_last():
+def test_the_server_is_told_of_who_is_interested_until_it_has_agreed_and_of_the_last():
     interest = Interest()
     assert interest.add("res://a", "one")
+    assert interest.add("res://a", "three")
+    assert not interest.remove("res://a", "three")
+    interest.agreed("res://a")
     assert not interest.add("res://a", "two")
     assert not interest.remove("res://b", "one")
     assert not interest.remove("res://a", "three")
     assert not interest.remove("res://a", "one")
     assert interest.remove("res://a", "two")
+    interest.agreed("res://a")  # too late: nobody is interested any more
     assert interest.add("res://a", "one")
 
 

@@ -214,6 +214,9 @@ class Calls:
             raise ServerGoneError(self._gone or "the server reads no more") from None
 
     def _post(self, message: Message) -> None:
+        # At once, if that is possible: what is sent next may have to come after it, as may who subscribes again.
+        if self.pipe.send_now(encode(message)):
+            return
         if len(self._posts) >= self._limit:  # the server asks and asks, and does not read
             return
 

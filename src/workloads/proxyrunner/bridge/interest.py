@@ -16,16 +16,21 @@ class Interest:
     def __init__(self) -> None:
         """Begin with nobody."""
         self._who: dict[str, set[object]] = {}
+        self._told: set[str] = set()
 
     def add(self, uri: str, who: object) -> bool:
         """Somebody wants to hear of a resource.
 
         Returns:
-            Whether nobody did before.
+            Whether the server has still to be told: it has not agreed for anybody else.
         """
-        first = uri not in self._who
         self._who.setdefault(uri, set()).add(who)
-        return first
+        return uri not in self._told
+
+    def agreed(self, uri: str) -> None:
+        """The server has agreed to tell of a resource."""
+        if uri in self._who:
+            self._told.add(uri)
 
     def remove(self, uri: str, who: object) -> bool:
         """Somebody does not want to hear of a resource any more.
@@ -40,4 +45,5 @@ class Interest:
         if known:
             return False
         del self._who[uri]
+        self._told.discard(uri)
         return True

@@ -184,6 +184,8 @@ class LegacySessions:
             if response is None or "error" in response:
                 session.subscriptions.discard(uri)
                 self._interest.remove(uri, session)
+            else:
+                self._interest.agreed(uri)
 
     async def _call(
         self, request: BridgeRequest, session: Session, params: dict[str, Any] | None = None

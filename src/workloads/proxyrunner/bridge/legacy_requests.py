@@ -238,6 +238,7 @@ class LegacyRequests:
         finally:
             self._calls.cancel(call, "the client has gone")
         if call.response is not None and "result" in call.response:
+            self._interest.agreed(uri)
             return True
         listener.uris.discard(uri)
         self._interest.remove(uri, listener)

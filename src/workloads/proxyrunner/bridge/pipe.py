@@ -33,6 +33,7 @@ class Pipe:
         self._reader: asyncio.ReadTransport | None = None
         self._writer: asyncio.WriteTransport | None = None
         self._turn = asyncio.Lock()
+        self._sending = 0
         self.ended = asyncio.Event()
         """Set when the server writes or reads no more."""
         self._flow = _Flow(self.ended.set)
@@ -65,11 +66,22 @@ class Pipe:
         Raises:
             PipeClosedError: The server reads no more.
         """
-        async with self._turn:
-            await self._flow.writable.wait()
-            if self._writer is None or self._writer.is_closing():
-                raise PipeClosedError
-            self._writer.write(line + b"\n")
+        self._sending += 1
+        try:
+            async with self._turn:
+                await self._flow.writable.wait()
+                if self._writer is None or self._writer.is_closing():
+                    raise PipeClosedError
+                self._writer.write(line + b"\n")
+        finally:
+            self._sending -= 1
+
+    def send_now(self, line: bytes) -> bool:
+        """Write a line, if nothing has to be waited for. Returns whether it was written."""
+        if self._sending or not self._flow.writable.is_set() or self._writer is None or self._writer.is_closing():
+            return False
+        self._writer.write(line + b"\n")
+        return True
 
     def close_input(self) -> None:
         """Tell the server that nothing more comes, as soon as it has read what was written."""
