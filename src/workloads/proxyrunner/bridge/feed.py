@@ -23,25 +23,29 @@ _LISTEN = "subscriptions/listen"
 _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 _ACK_TIMEOUT = 10.0
 _PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
 _LISTS = ("tools", "prompts", "resources")
 
 
 class Feed:
     """Hears what changes at a server.
 
-    What is wanted only grows: a wider subscription is opened before the narrower one ends, so that nothing is missed.
+    A wider subscription is opened before the narrower one ends, so that nothing is missed.
 
     Args:
         calls: The requests in flight to the server.
         deliver: Gets each notification.
+        wanted: Tells which resources anybody wants to hear of.
     """
 
-    def __init__(self, calls: Calls, deliver: Callable[[Message], None]) -> None:
+    def __init__(self, calls: Calls, deliver: Callable[[Message], None], wanted: Callable[[], set[str]]) -> None:
         """Hear nothing yet."""
         self._calls = calls
         self._deliver = deliver
-        self._wanted: set[str] = set()
+        self._wanted = wanted
         self._honoured: set[str] = set()
+        self._since = 0.0
+        self._pause = _PAUSE
         self._current: Call | None = None
         self._reading: dict[Call, asyncio.Task[None]] = {}
         self._starting: asyncio.Task[bool] | None = None
@@ -63,7 +67,7 @@ class Feed:
         """
         async with self._turn:
             if self._current is None or (uri is not None and uri not in self._honoured):
-                await self._widen(self._wanted if uri is None else self._wanted | {uri})
+                await self._widen(self._wanted() if uri is None else self._wanted() | {uri})
             return self._current is not None and (uri is None or uri in self._honoured)
 
     def close(self) -> None:
@@ -94,9 +98,12 @@ class Feed:
             self._drop(call)
             raise
         previous, self._current = self._current, call
-        self._wanted, self._honoured = wanted, covered
+        self._honoured, self._since = covered, asyncio.get_running_loop().time()
         if previous is not None:
             self._drop(previous)
+        reading = self._reading[call]
+        if reading.done() and not reading.cancelled():  # the server ended it together with its beginning
+            self._reading[call] = asyncio.create_task(self._hear_again(call))
 
     def _drop(self, call: Call) -> None:
         self._calls.cancel(call, "another subscription has taken over")
@@ -110,19 +117,22 @@ class Feed:
                 if message["method"] != _ACKNOWLEDGED:
                     self._deliver({**message, "params": unmarked(members(message.get("params")))})
                 elif not honoured.done():
-                    said = members(members(message.get("params")).get("notifications"))
-                    honoured.set_result(set(said.get("resourceSubscriptions", ())))
+                    honoured.set_result(_resources(message))
         except ServerGoneError:
             pass
         if not honoured.done():
             honoured.set_exception(ServerGoneError("the server does not serve subscriptions"))
-        elif call is self._current and not call.gone:
+        elif call is self._current:  # of a server that has ended it is closed before this
             await self._hear_again(call)
 
     async def _hear_again(self, call: Call) -> None:
         """The server ended the subscription, but lives on. What changed meanwhile is unknown: tell of everything."""
+        self._calls.cancel(call, "another subscription will take over")
         self._current, self._honoured = None, set()
-        await asyncio.sleep(_PAUSE)
+        if asyncio.get_running_loop().time() - self._since > _LONGEST_PAUSE:
+            self._pause = _PAUSE
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        await asyncio.sleep(pause)
         self._starting = asyncio.create_task(self.cover(None))
         await asyncio.wait({self._starting})
         for name in _LISTS:
@@ -130,3 +140,10 @@ class Feed:
         for uri in self._honoured:
             self._deliver({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}})
         self._reading.pop(call, None)
+
+
+def _resources(acknowledged: Message) -> set[str]:
+    """The resources that a server will tell of; some say with null that there are none."""
+    said = members(members(acknowledged.get("params")).get("notifications"))
+    uris: list[Any] = said["resourceSubscriptions"] if isinstance(said.get("resourceSubscriptions"), list) else []
+    return {uri for uri in uris if isinstance(uri, str)}

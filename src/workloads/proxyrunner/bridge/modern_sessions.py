@@ -65,7 +65,7 @@ class ModernSessions:
         self._discovered = discovered
         self._sessions = sessions
         self._request_timeout = request_timeout
-        self._feed = Feed(calls, self._changed)
+        self._feed = Feed(calls, self._changed, self._wanted)
 
     def introduce(self, session: Session) -> dict[str, Any]:
         """The result of ``initialize``, made of what the server discovers."""
@@ -199,6 +199,10 @@ class ModernSessions:
             else:
                 session.outbox.put(encode(ask.sent))
         return {key: await _answer_to(ask, answer) for key, ask in asks.items()}
+
+    def _wanted(self) -> set[str]:
+        """The resources that any session wants to hear of."""
+        return {uri for session in self._sessions.all() for uri in session.subscriptions}
 
     def _changed(self, message: Message) -> None:
         """Tell the sessions what has changed, of resources only those that want to hear of them."""
