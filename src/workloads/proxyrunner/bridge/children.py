@@ -129,8 +129,6 @@ class Children:
             RefusedError: It refused its opening request.
             ServerGoneError: It did not start.
         """
-        if self._retired:
-            raise UnavailableError("The proxy is shutting down")
         index = next((number for number in range(self._limit) if number not in self._children), None)
         if index is None:
             raise UnavailableError(f"All {self._limit} processes that the workload may have are in use")
@@ -189,6 +187,8 @@ class Children:
         return [child.supervisor for child in self._children.values() if child.supervisor is not None]
 
     async def _until_up(self, index: int, child: Child) -> None:
+        if self._retired:  # perhaps while it waited for its turn
+            raise UnavailableError("The proxy is shutting down")
         child.supervisor = self._supervise(index, child)
         child.task = asyncio.create_task(child.supervisor.run(), name=f"workloads-child-{index}")
         child.task.add_done_callback(partial(self._ended, index))
