@@ -109,7 +109,7 @@ class Bridge:
     async def _post(self, request: BridgeRequest) -> None:
         if request.kind is Kind.REQUEST and not (request.accepts.json or request.accepts.stream):
             raise request.refuse(406, INVALID_REQUEST, "Accept must allow application/json and text/event-stream")
-        if request.method == "server/discover":
+        if request.method == "server/discover" and request.kind is Kind.REQUEST:
             await self._discover(request)
         else:
             await (await self._enter(request)).post(request)
