@@ -17,6 +17,7 @@ FORM, URL = {"message": "?"}, {"message": "?", "mode": "url"}
         ({"roots": None}, "roots/list", {}, True),
         ({"elicitation": {}}, "elicitation/create", FORM, True),
         ({"elicitation": {}}, "elicitation/create", URL, False),
+        ({"elicitation": {}}, "elicitation/create", {"message": "?", "mode": {}}, False),
         ({"elicitation": {"url": {}}}, "elicitation/create", FORM, False),
         ({"elicitation": {"url": {}}}, "elicitation/create", URL, True),
         ({"elicitation": {"form": {}, "url": {}}}, "elicitation/create", URL, True),

@@ -54,9 +54,10 @@ def test_a_server_that_refuses_discover_is_initialized_and_may_then_ask_anything
     assert (opened.era, opened.result) == (Era.LEGACY, RESULT)
 
 
-def test_a_server_that_discovers_only_old_versions_is_initialized():
+@pytest.mark.parametrize("versions", [["2025-11-25"], [], None, "2026-07-28"])
+def test_a_server_that_does_not_discover_the_new_version_is_initialized(versions):
     async def script(peer, _):
-        peer.answer(await peer.hear(), result={**DISCOVERED, "supportedVersions": ["2025-11-25"]})
+        peer.answer(await peer.hear(), result={**DISCOVERED, "supportedVersions": versions})
         peer.answer(await peer.hear(), result=RESULT)
 
     assert run(opening(script)).era is Era.LEGACY

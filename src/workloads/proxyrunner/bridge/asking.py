@@ -40,7 +40,7 @@ def needed(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
     if name is None:
         return None
     if name == "elicitation":
-        return {name: {params.get("mode", "form"): {}}}
+        return {name: {str(params.get("mode", "form")): {}}}
     return {name: {"tools": {}} if name == "sampling" and "tools" in params else {}}
 
 

@@ -142,7 +142,8 @@ async def _give_up(task: asyncio.Future[T]) -> None:
 
 def _discovered(answer: Message) -> Opened | None:
     result = members(answer.get("result"))
-    return Opened(Era.MODERN, result) if MODERN in result.get("supportedVersions", ()) else None
+    versions = result.get("supportedVersions")
+    return Opened(Era.MODERN, result) if isinstance(versions, list) and MODERN in versions else None
 
 
 async def _ask(calls: Calls, method: str, params: dict[str, Any]) -> Message:
