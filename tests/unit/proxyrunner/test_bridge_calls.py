@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from tests.support.aio import run
@@ -10,6 +11,7 @@ from tests.support.stdio_peer import connected
 
 from workloads.proxyrunner.bridge.call import MAX_QUEUED
 from workloads.proxyrunner.bridge.calls import Calls, TooManyCallsError
+from workloads.proxyrunner.bridge.lines import MAX_LINE
 from workloads.proxyrunner.link import ServerGoneError
 
 
@@ -283,5 +285,32 @@ def test_a_request_given_up_before_it_was_sent_is_never_sent():
             assert len(calls) == 1
             await calls.notify("marker", None)
             assert (await peer.hear())["method"] == "marker"
+
+    run(body())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"jsonrpc": "2.0", "id": None, "result": {"text": "long"}},
+        {"result": {"text": "long", "of": {"id": "w2"}}, "jsonrpc": "2.0", "id": None},
+        {"id": None, "jsonrpc": "2.0", "error": {"code": 1, "message": "long", "data": {"id": "w2"}}},
+    ],
+)
+def test_whoever_waits_for_an_answer_that_is_too_long_is_told_and_nobody_else(answer):
+    async def body():
+        calls = Calls(lambda message: None)
+        async with connected(calls) as peer:
+            one, two = await begin(calls, request_id="one"), await begin(calls, request_id="two")
+            first, second = await peer.hear(), await peer.hear()
+            line = json.dumps({**answer, "id": first["id"]}).encode().replace(b"long", b"x" * MAX_LINE)
+            await asyncio.to_thread(peer.say, line)
+            assert (await take(one))[1] == {
+                "jsonrpc": "2.0",
+                "id": "one",
+                "error": {"code": -32603, "message": f"The answer of the server is longer than {MAX_LINE} bytes"},
+            }
+            peer.answer(second, result={})
+            assert (await take(two))[1]["result"] == {}
 
     run(body())

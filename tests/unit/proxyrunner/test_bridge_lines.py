@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,3 +34,14 @@ def test_a_line_that_is_too_long_is_not_collected_and_the_next_is_read():
 
 def test_a_line_without_end_is_none():
     assert LineSplitter().feed(b"almost") == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 300, 5000])
+def test_of_a_line_that_is_too_long_is_told_how_it_begins_and_ends_however_it_comes(size):
+    line = b"begins" + b"x" * 2000 + b"ends"
+    whole = line + b"\nnext\n" + line + b"\n"
+    told = []
+    splitter = LineSplitter(1000, lambda *ends: told.append(ends))
+    found = [each for at in range(0, len(whole), size) for each in splitter.feed(whole[at : at + size])]
+    assert found == [b"next"]
+    assert told == [(line[:256], line[-256:])] * 2

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from workloads.proxyrunner.bridge.blame import Blame
 from workloads.proxyrunner.bridge.call import Call, loud_enough
+from workloads.proxyrunner.bridge.lines import MAX_LINE
 from workloads.proxyrunner.bridge.pipe import Pipe, PipeClosedError
-from workloads.proxyrunner.jsonrpc import METHOD_NOT_FOUND, Kind, encode, kind_of, members, read
+from workloads.proxyrunner.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Kind, encode, kind_of, members, read
 from workloads.proxyrunner.link import ServerGoneError
 from workloads.proxyrunner.protocol import SUBSCRIPTION_KEY
 
@@ -30,6 +32,15 @@ _log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 1_000
 """Requests that may be in flight on one pipe."""
+
+
+# Where SDKs put the id of an answer: before everything else, or behind.
+_VERSION = rb'"jsonrpc"\s*:\s*"2\.0"'
+_OURS = rb'"id"\s*:\s*"(w[0-9]+)"'
+_ANSWER_BEGINS = re.compile(
+    rb'\s*\{\s*(?:%b\s*,\s*)?%b\s*,\s*(?:%b\s*,\s*)?"(?:result|error)"' % (_VERSION, _OURS, _VERSION)
+)
+_ANSWER_ENDS = re.compile(rb",\s*(?:%b\s*,\s*)?%b\s*(?:,\s*%b\s*)?\}\s*\Z" % (_VERSION, _OURS, _VERSION))
 
 
 class TooManyCallsError(Exception):
@@ -54,7 +65,7 @@ class Calls:
         limit: int = MAX_IN_FLIGHT,
     ) -> None:
         """Begin with none."""
-        self.pipe = Pipe(self._receive)
+        self.pipe = Pipe(self._receive, self._miss)
         self._on_notification = on_notification
         self._on_request = on_request
         self._limit = limit
@@ -252,6 +263,13 @@ class Calls:
             case None:
                 if line.strip():
                     _log.debug("dropped what is no message", extra={"bytes": len(line)})
+
+    def _miss(self, begins: bytes, ends: bytes) -> None:
+        """A message was too long to be read. If it was an answer, whoever waits for it would do so for ever."""
+        found = _ANSWER_BEGINS.match(begins) or _ANSWER_ENDS.search(ends)
+        if found is not None:
+            error = {"code": INTERNAL_ERROR, "message": f"The answer of the server is longer than {MAX_LINE} bytes"}
+            self._answer({"jsonrpc": "2.0", "id": found[1].decode(), "error": error})
 
     def _answer(self, message: Message) -> None:
         call = self._find(message["id"])

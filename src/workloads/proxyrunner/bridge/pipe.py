@@ -23,13 +23,20 @@ class Pipe:
 
     Args:
         on_line: Called with each line the server writes, on the loop.
+        on_dropped: Called with how a line that is too long begins and ends. Default: nobody is told.
         max_line: Bytes a line may have; a longer one is dropped.
     """
 
-    def __init__(self, on_line: Callable[[bytes], None], *, max_line: int = MAX_LINE) -> None:
+    def __init__(
+        self,
+        on_line: Callable[[bytes], None],
+        on_dropped: Callable[[bytes, bytes], object] | None = None,
+        *,
+        max_line: int = MAX_LINE,
+    ) -> None:
         """Prepare; :meth:`open` connects."""
         self._on_line = on_line
-        self._lines = LineSplitter(max_line)
+        self._lines = LineSplitter(max_line, on_dropped)
         self._reader: asyncio.ReadTransport | None = None
         self._writer: asyncio.WriteTransport | None = None
         self._turn = asyncio.Lock()
