@@ -24,6 +24,9 @@ __all__ = ("Relay",)
 
 _log = logging.getLogger(__name__)
 
+_PATIENCE = 5.0
+"""Seconds for which the client waits for a replica that does not answer to its subscription as well."""
+
 
 class Relay:
     """Passes the answers of servers on to clients.
@@ -85,10 +88,11 @@ class Relay:
     async def _listen_too(self, exchange: Exchange, address: ReplicaAddress, others: list[Answer]) -> None:
         """Subscribe at another replica as well, if that is possible."""
         try:
-            answer = await self._upstream.send(
-                address, exchange.method, exchange.target, exchange.headers(), exchange.body
-            )
-        except (ConnectFailedError, ResetError, BadAnswerError):
+            async with asyncio.timeout(_PATIENCE):
+                answer = await self._upstream.send(
+                    address, exchange.method, exchange.target, exchange.headers(), exchange.body
+                )
+        except (ConnectFailedError, ResetError, BadAnswerError, TimeoutError):
             return
         if exchange.lives_long(answer):
             others.append(answer)
