@@ -135,6 +135,7 @@ def test_MCP_T44_a_shared_server_is_not_asked_for_logs():
         ({"error": {"code": -32603}}, 200),
         ({"error": {"code": 5}}, 200),
         ({"error": None}, 200),
+        ({"error": {"code": []}}, 200),
     ],
 )
 def test_errors_of_the_protocol_have_their_status(response, status):

@@ -42,7 +42,7 @@ def test_a_request_loses_what_only_the_new_era_knows_and_keeps_the_rest():
     assert raising.stripped(None) is None
 
 
-@pytest.mark.parametrize(("code", "raised"), [(-32002, -32602), (-32042, -32603), (-32601, -32601), (5, 5)])
+@pytest.mark.parametrize(("code", "raised"), [(-32002, -32602), (-32042, -32603), (-32601, -32601), (5, 5), ([], [])])
 def test_codes_that_the_new_era_has_not_become_those_that_it_has(code, raised):
     response = {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "m"}}
     assert raising.raised(response, "resources/read", INTRODUCTION)["error"] == {"code": raised, "message": "m"}

@@ -103,4 +103,4 @@ def status_of(response: Message) -> int:
     code = members(response.get("error")).get("code")
     if code == METHOD_NOT_FOUND:
         return 404
-    return 400 if code in _BAD_REQUEST else 200
+    return 400 if isinstance(code, int) and code in _BAD_REQUEST else 200

@@ -70,7 +70,8 @@ def raised(response: Message, method: str, introduction: dict[str, Any]) -> Mess
     """
     if "error" in response:
         error = members(response["error"])
-        return {**response, "error": {**error, "code": _CODES.get(error.get("code", 0), error.get("code"))}}
+        code = error.get("code")
+        return {**response, "error": {**error, "code": _CODES.get(code, code) if isinstance(code, int) else code}}
     result = members(response.get("result"))
     if result.get("resultType") == "input_required":  # made by the bridge
         return response
