@@ -175,17 +175,18 @@ class LegacySessions:
     async def _subscribe(self, request: BridgeRequest, session: Session, uri: str) -> None:
         if len(session.subscriptions) >= MAX_SUBSCRIPTIONS and uri not in session.subscriptions:
             raise request.refuse(200, INVALID_REQUEST, f"No more than {MAX_SUBSCRIPTIONS} subscriptions")
+        known = uri in session.subscriptions
         session.subscriptions.add(uri)
         self._interest.add(uri, session)
         response: Message | None = None
         try:
             response = await self._call(request, session)
         finally:
-            if response is None or "error" in response:
+            if response is not None and "error" not in response:
+                self._interest.agreed(uri)
+            elif not known:  # else it hears of the resource as before
                 session.subscriptions.discard(uri)
                 self._interest.remove(uri, session)
-            else:
-                self._interest.agreed(uri)
 
     async def _call(
         self, request: BridgeRequest, session: Session, params: dict[str, Any] | None = None
