@@ -12,6 +12,7 @@ from tests.support.stdio_peer import connected
 from workloads.proxyrunner.bridge.call import MAX_QUEUED
 from workloads.proxyrunner.bridge.calls import Calls, TooManyCallsError
 from workloads.proxyrunner.bridge.lines import MAX_LINE
+from workloads.proxyrunner.jsonrpc import encode
 from workloads.proxyrunner.link import ServerGoneError
 
 
@@ -314,3 +315,22 @@ def test_whoever_waits_for_an_answer_that_is_too_long_is_told_and_nobody_else(an
             assert (await take(two))[1]["result"] == {}
 
     run(body())
+
+
+def test_a_message_that_can_be_read_but_is_nested_too_deeply_to_be_written_takes_nothing_else_with_it():
+    def write(message, frames=20):
+        return write(message, frames - 1) if frames else encode(message)
+
+    def nested(depth):
+        return b'{"jsonrpc":"2.0","method":"x","params":{"a":%b%b}}\n' % (b"[" * depth, b"]" * depth)
+
+    async def body():
+        calls = Calls(write)
+        async with connected(calls) as peer:
+            call = await begin(calls)
+            request = await peer.hear()
+            await asyncio.to_thread(peer.say, b"".join(map(nested, range(500, 1000))))
+            peer.answer(request, result={})
+            assert (await take(call))[1]["result"] == {}
+
+    run(body(), loop="uvloop")

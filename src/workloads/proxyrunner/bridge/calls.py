@@ -253,6 +253,12 @@ class Calls:
             message = members(read(line))
         except ValueError:
             message = {}
+        try:
+            self._take(message, line)
+        except RecursionError:  # it could just be read, but not be written again; what follows it shall not be lost
+            _log.debug("dropped what is nested too deeply", extra={"bytes": len(line)})
+
+    def _take(self, message: Message, line: bytes) -> None:
         match kind_of(message):
             case Kind.RESPONSE:
                 self._answer(message)
