@@ -96,3 +96,15 @@ def test_whoever_subscribes_just_when_the_last_subscriber_goes_is_subscribed():
             await leave(second)
 
     run(body())
+
+
+def test_a_server_that_takes_too_long_to_agree_to_tell_of_a_resource_does_not_tell_of_it():
+    async def body():
+        async with served(request_timeout=0.02) as (subject, peer, _):
+            client, listening = listen(subject, "one")
+            begun = await peer.hear()
+            assert (await peer.hear())["params"]["requestId"] == begun["id"]
+            await until(lambda: b'"notifications":{}' in client.body)
+            await leave(listening)
+
+    run(body())

@@ -230,11 +230,14 @@ class LegacyRequests:
             return True
         call = self._calls.open("resources/subscribe", {"uri": uri}, 0)
         try:
-            await self._calls.submit(call)
-            while await call.next() is not None:
-                pass
+            async with asyncio.timeout(self._request_timeout):
+                await self._calls.submit(call)
+                while await call.next() is not None:
+                    pass
         except ServerGoneError:
             return False
+        except TimeoutError:
+            pass  # it has not agreed
         finally:
             self._calls.cancel(call, "the client has gone")
         if call.response is not None and "result" in call.response:
