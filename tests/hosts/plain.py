@@ -60,7 +60,7 @@ def in_a_thread() -> list[str]:
 
 def in_a_folder_named_from_here() -> list[str]:
     """A program that names the folder of its workloads by where it is itself, and then goes elsewhere."""
-    os.chdir(os.environ["XDG_STATE_HOME"])
+    os.chdir(Path(os.environ["XDG_STATE_HOME"]).parent)
     with LocalManager(settings=Settings(state_dir=Path("mine"))) as manager:
         status = manager.run_workload_detached(quick(), wait=30).status
         os.chdir("/tmp")
