@@ -310,11 +310,11 @@ class Lifecycle:
 
     def _await_others_start(self, name: str) -> None:
         """Wait until a workload is ready that had a runner already, unless it is not starting."""
-        if self._inventory.get(name).status is not WorkloadStatus.STARTING:
-            return
+        starting = False
         while (workload := self._inventory.get(name)).status is WorkloadStatus.STARTING:
+            starting = True
             time.sleep(_LOOK_EVERY)
-        if workload.status is not WorkloadStatus.RUNNING:
+        if starting and workload.status is not WorkloadStatus.RUNNING:
             raise WorkloadFailedError(name, workload.status_context or "it was stopped before it was ready")
 
     def _expect(self, name: str, handle: RunnerHandle, kind: str, timeout: float | None) -> None:

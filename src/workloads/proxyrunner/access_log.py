@@ -99,8 +99,7 @@ class AccessLog:
             record.sent,
             record.backend.decode("latin-1"),
             "" if session is None else digest(session),
-            # JSON can hold half a character, which no encoding can.
-            _shown(mcp_method(scope, text).encode(errors="backslashreplace")[:_LONGEST]),
+            _shown(mcp_method(scope, text).encode()[:_LONGEST]),
         )
         handlers = _log.handlers
         if len(handlers) == 1 and isinstance(handlers[0], AccessHandler) and not _log.propagate:

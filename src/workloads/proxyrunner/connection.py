@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sys
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -98,7 +99,8 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(_BUFFER)
         self.write: Callable[[Part], None] = self._transport.write
         self.write_all: Callable[[Sequence[Part]], None] = (
-            self._write_joined if _UNPAUSED else self._transport.writelines
+            # The one that transports inherit writes the parts as one.
+            partial(asyncio.WriteTransport.writelines, self._transport) if _UNPAUSED else self._transport.writelines
         )
         self.server = address_of(transport.get_extra_info("sockname"))
         self.client = address_of(transport.get_extra_info("peername"))
@@ -403,6 +405,3 @@ class Connection(asyncio.Protocol):
         if not self._paused and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
-
-    def _write_joined(self, parts: Sequence[Part]) -> None:
-        self.write(b"".join(parts))

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 __all__ = (
     "INTERNAL_ERROR", "INVALID_PARAMS", "INVALID_REQUEST", "METHOD_NOT_FOUND", "PARSE_ERROR", "Id", "Kind", "Message",
     "begins_session", "encode", "finite", "is_request", "kind_of", "members", "method_of", "no_constant", "read",
-    "usable_id",
+    "usable_id", "whole",
 )  # fmt: skip
 
 PARSE_ERROR = -32700
@@ -85,7 +85,7 @@ def is_request(text: bytes) -> bool:
 
 
 def method_of(text: bytes) -> str:
-    """The method that a text names; empty when it names none.
+    """The method that a text names, as :func:`whole` shows it; empty when it names none.
 
     Nearly all messages name it before what makes them long. They are not read for that.
     """
@@ -96,7 +96,12 @@ def method_of(text: bytes) -> str:
         method = members(read(text)).get("method")
     except ValueError:
         return ""
-    return method if isinstance(method, str) else ""
+    return whole(method) if isinstance(method, str) else ""
+
+
+def whole(text: str) -> str:
+    """A text with escapes in place of halves of characters, which JSON can hold and no encoding can."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def begins_session(text: bytes) -> bool:

@@ -12,19 +12,26 @@ from workloads.proxyrunner import dependencies
 from workloads.proxyrunner.threads import taken_in_thread
 
 
+async def cancelled_while_taking(go: threading.Event, given_back: list[str]) -> asyncio.Task[str]:
+    """Whoever has something taken for it until ``go``, and was cancelled once."""
+    taking = threading.Event()
+
+    def take() -> str:
+        taking.set()
+        assert go.wait(30)
+        return "taken"
+
+    task = asyncio.create_task(taken_in_thread(take, given_back.append))
+    await until(taking.is_set)
+    task.cancel()
+    await asyncio.sleep(0)
+    return task
+
+
 def test_what_a_thread_takes_for_who_was_cancelled_twice_is_given_back():
     async def body() -> None:
-        taking, go, given_back = threading.Event(), threading.Event(), []
-
-        def take() -> str:
-            taking.set()
-            assert go.wait(30)
-            return "taken"
-
-        task = asyncio.create_task(taken_in_thread(take, given_back.append))
-        await until(taking.is_set)
-        task.cancel()
-        await asyncio.sleep(0)
+        go, given_back = threading.Event(), []
+        task = await cancelled_while_taking(go, given_back)
         task.cancel()
         await asyncio.wait({task})
         assert task.cancelled()
@@ -37,17 +44,8 @@ def test_what_a_thread_takes_for_who_was_cancelled_twice_is_given_back():
 
 def test_what_was_taken_when_who_waits_is_cancelled_is_given_back_before_that_is_told():
     async def body() -> None:
-        taking, go, given_back = threading.Event(), threading.Event(), []
-
-        def take() -> str:
-            taking.set()
-            assert go.wait(30)
-            return "taken"
-
-        task = asyncio.create_task(taken_in_thread(take, given_back.append))
-        await until(taking.is_set)
-        task.cancel()
-        await asyncio.sleep(0)
+        go, given_back = threading.Event(), []
+        task = await cancelled_while_taking(go, given_back)
         assert not task.done()
         go.set()
         await asyncio.wait({task})

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from workloads.proxyrunner.access_log import digest, mcp_method
 from workloads.proxyrunner.asgi import ClientGoneError, header
 from workloads.proxyrunner.body import BodyError
-from workloads.proxyrunner.jsonrpc import members
+from workloads.proxyrunner.jsonrpc import members, whole
 from workloads.proxyrunner.peek import Peek
 from workloads.proxyrunner.record import Record
 
@@ -126,29 +126,24 @@ def _of_request(scope: Scope) -> dict[str, str | int]:
 
 def _tell_message(span: Span, scope: Scope, peek: Peek) -> None:
     """Add what the JSON-RPC message says, which is known once it was received."""
-    message, method = peek.message(), _whole(mcp_method(scope, peek.text))
+    message, method = peek.message(), mcp_method(scope, peek.text)
     if not method:
         return
     span.set_attribute("mcp.method.name", method)
     name = method
     identifier = message.get("id")
     if isinstance(identifier, str | int):
-        span.set_attribute("jsonrpc.request.id", _whole(str(identifier)))
+        span.set_attribute("jsonrpc.request.id", whole(str(identifier)))
     if method == "tools/call":
         span.set_attribute("gen_ai.operation.name", "execute_tool")
     attribute, member = _TARGETS.get(method, ("", ""))
     target = members(message.get("params")).get(member)
     if isinstance(target, str):
-        target = _whole(target)
+        target = whole(target)  # exporters lose every span that they send with half a character
         span.set_attribute(attribute, target)
         if attribute in _NAMING:
             name = f"{method} {target}"
     span.update_name(name)
-
-
-def _whole(text: str) -> str:
-    """A text without halves of characters, which JSON can hold: exporters lose every span that they send with them."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _tell_answer(span: Span, asked: Headers, record: Record) -> None:
